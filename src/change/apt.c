@@ -1,0 +1,337 @@
+#include "change/apt.h"
+
+#include <fcntl.h>
+#include <dirent.h>
+
+#define POLICY_FILE   "/usr/sbin/policy-rc.d"
+#define POLICY_SAVED  "/usr/sbin/policy-rc.d.berth-saved"
+#define POLICY_MARK   "# berth: no service starts during a package transaction"
+
+static const char POLICY[] = "#!/bin/sh\n" POLICY_MARK "\nexit 101\n";
+
+static const char *const ENVIRONMENT[] = {
+	"DEBIAN_FRONTEND=noninteractive", "DEBIAN_PRIORITY=critical", "APT_LISTCHANGES_FRONTEND=none",
+	"NEEDRESTART_SUSPEND=1",	  "UCF_FORCE_CONFFOLD=1",     NULL,
+};
+
+/* The last line apt or dpkg said, shown while it works. */
+static void show_line(void *userdata, int stream, const char *line)
+{
+	static const char *const WORTH[] = { "Get:", "Unpacking ", "Setting up ", "Selecting ",
+					     "Processing triggers ", "Removing ", "Purging ",
+					     "update-initramfs: " };
+	struct change_context *ctx = userdata;
+
+	(void)stream;
+	for (size_t i = 0; i < ARRAY_SIZE(WORTH); i++) {
+		if (strncmp(line, WORTH[i], strlen(WORTH[i])) == 0) {
+			progress_activity(ctx->progress, line);
+			return;
+		}
+	}
+}
+
+/* The line of apt's output that tells most: an error of dpkg or apt, else the last one. */
+static void tell_failure(const struct spawn_result *result, const char *what, struct error *err)
+{
+	_cleanup_free_ char *text = xasprintf("%s\n%s", strbuf_str(&result->out),
+					      strbuf_str(&result->err));
+	const char *best = NULL, *last = NULL;
+	char *save = text;
+
+	while (save) {
+		char *line = strsep(&save, "\n");
+
+		if (!*line)
+			continue;
+		last = line;
+		if (!best && (strncmp(line, "E: ", 3) == 0 || strncmp(line, "dpkg: error", 11) == 0))
+			best = line;
+	}
+	if (best || last)
+		(void)error_set(err, err->code, "%s: %.500s", what, best ? best : last);
+}
+
+static int apt_options(const struct change_context *ctx, struct strv *argv)
+{
+	static const char *const ALWAYS[] = {
+		"apt-get", "-y", "-q",
+		"-o", "Dpkg::Use-Pty=0",
+		"-o", "Dpkg::Options::=--force-confdef",
+		"-o", "Dpkg::Options::=--force-confold",
+		/* One sync at the end instead of one a file: dpkg's state is safe by its own fsync. */
+		"-o", "Dpkg::Options::=--force-unsafe-io",
+		"-o", "APT::Install-Recommends=false",
+		"-o", "Acquire::Retries=3",
+		"-o", "Acquire::http::Timeout=30",
+		"-o", "Acquire::https::Timeout=30",
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(ALWAYS); i++)
+		r = strv_add(argv, ALWAYS[i]);
+	if (r == 0)
+		r = strv_addf(argv, "-oDPkg::Lock::Timeout=%" PRIu64,
+			      ctx->package_lock_ms / 1000 + 1);
+	if (r == 0 && ctx->bundle_dir) {
+		r = strv_addf(argv, "-oDir::Etc::SourceList=%s/sources.list", ctx->bundle_dir);
+		if (r == 0)
+			r = strv_add(argv, "-oDir::Etc::SourceParts=-");
+		if (r == 0)
+			r = strv_addf(argv, "-oDir::State::Lists=%s/lists", ctx->bundle_dir);
+	}
+	return r;
+}
+
+static int run_apt(struct change_context *ctx, const char *const *words, const struct strv *items,
+		   uint64_t timeout_ms, struct spawn_result *result, const char *what,
+		   struct error *err)
+{
+	struct spawn_options options = { .env = ENVIRONMENT,
+					 .timeout_ms = timeout_ms,
+					 .on_line = show_line,
+					 .userdata = ctx };
+	_cleanup_(strv_release) struct strv argv = STRV_INIT;
+	int r = apt_options(ctx, &argv);
+
+	for (; r == 0 && *words; words++)
+		r = strv_add(&argv, *words);
+	for (size_t i = 0; r == 0 && items && i < items->len; i++)
+		r = strv_add(&argv, items->items[i]);
+	if (r < 0)
+		return error_errno(err, r, "run apt-get");
+	r = apt_wait_lock(ctx, err);
+	if (r < 0)
+		return r;
+	r = host_check(ctx->host, (const char *const *)argv.items, &options, result, err);
+	if (r == -EPROTO)
+		tell_failure(result, what, err);
+	return r;
+}
+
+static int run_quietly(struct change_context *ctx, const char *const *words,
+		       const struct strv *items, uint64_t timeout_ms, const char *what,
+		       struct error *err)
+{
+	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
+
+	return run_apt(ctx, words, items, timeout_ms, &result, what, err);
+}
+
+/* Has apt any package list at all? A fresh cloud image has none. */
+static bool has_lists(const struct change_context *ctx)
+{
+	_cleanup_free_ char *dir = xasprintf("%s/lists", ctx->bundle_dir ? ctx->bundle_dir : "");
+	int fd = host_open(ctx->host, ctx->bundle_dir ? dir : "/var/lib/apt/lists",
+			   O_RDONLY | O_DIRECTORY, 0);
+	struct dirent *entry;
+	bool found = false;
+	DIR *d;
+
+	if (fd < 0)
+		return false;
+	d = fdopendir(fd);
+	if (!d) {
+		(void)close(fd);
+		return false;
+	}
+	while (!found && (entry = readdir(d)))
+		found = strstr(entry->d_name, "_Packages") != NULL;
+	(void)closedir(d);
+	return found;
+}
+
+static int update(struct change_context *ctx, struct error *err)
+{
+	static const char *const WORDS[] = { "update", NULL };
+
+	progress_activity(ctx->progress, "apt-get update");
+	return run_quietly(ctx, WORDS, NULL, ctx->packages_ms, "the package lists cannot be refreshed",
+			   err);
+}
+
+static bool is_engine(const char *name)
+{
+	static const char *const ENGINES[] = { "containerd", "containerd.io", "cri-o", "runc", "crun" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ENGINES); i++) {
+		if (strcmp(name, ENGINES[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* "Inst runc [1.1.4] (1.1.5 ...": an upgrade has the old version in brackets. */
+static int judge_line(struct change_context *ctx, char *line, struct error *err)
+{
+	char *save = line;
+	const char *verb = strsep(&save, " ");
+	const char *name = save ? strsep(&save, " ") : NULL;
+	const struct unit_state *kubelet;
+	int r;
+
+	if (!name)
+		return 0;
+	if (strcmp(verb, "Remv") == 0)
+		return error_set(err, EPERM,
+				 "installing would remove the package '%s': berth removes nothing of "
+				 "yours; remove it yourself if it is not needed, and run again",
+				 name);
+	if (strcmp(verb, "Inst") != 0 || !is_engine(name) || !save || *save != '[')
+		return 0;
+	r = context_unit(ctx, "kubelet.service", &kubelet, err);
+	if (r < 0 || !unit_is(kubelet->load, "loaded"))
+		return r;
+	return error_set(err, EPERM,
+			 "installing would upgrade '%s', the container engine under this node's "
+			 "kubelet: hold it (apt-mark hold %s) or upgrade it yourself first",
+			 name, name);
+}
+
+static int simulate(struct change_context *ctx, const struct strv *items, struct error *err)
+{
+	static const char *const WORDS[] = { "--simulate", "install", NULL };
+	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
+	int r = run_apt(ctx, WORDS, items, ctx->packages_ms, &result, "apt cannot resolve the packages",
+			err);
+	char *save = result.out.data;
+
+	while (r == 0 && save)
+		r = judge_line(ctx, strsep(&save, "\n"), err);
+	return r;
+}
+
+int apt_fetch(struct change_context *ctx, const struct strv *items, struct error *err)
+{
+	static const char *const WORDS[] = { "--download-only", "install", NULL };
+	bool fresh = !has_lists(ctx) || ctx->bundle_dir;
+	int r = fresh ? update(ctx, err) : 0;
+
+	for (;; fresh = true) {
+		if (r == 0)
+			r = simulate(ctx, items, err);
+		progress_activity(ctx->progress, "downloading packages");
+		if (r == 0)
+			r = run_quietly(ctx, WORDS, items, ctx->packages_ms,
+					"the packages cannot be downloaded", err);
+		/* Old lists name versions that are gone: once more with fresh ones. */
+		if (r != -EPROTO || fresh)
+			return r;
+		error_clear(err);
+		r = update(ctx, err);
+	}
+}
+
+/* Keep maintainer scripts from starting daemons: Docker must not first start on the wrong file system. */
+static int forbid_starts(const struct host *host, struct error *err)
+{
+	static const struct file_attrs ATTRS = { .mode = 0755 };
+	int r = apt_clean_up(host, err);
+
+	if (r == 0 && host_exists(host, POLICY_FILE))
+		r = host_rename(host, POLICY_FILE, POLICY_SAVED, err);
+	if (r == 0)
+		r = host_write(host, POLICY_FILE, POLICY, strlen(POLICY), &ATTRS, err);
+	return r;
+}
+
+int apt_clean_up(const struct host *host, struct error *err)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = 0;
+
+	if (host_read(host, POLICY_FILE, 65536, &text, NULL) == 0 && strstr(text, POLICY_MARK))
+		r = host_remove(host, POLICY_FILE, err);
+	if (r == 0 && host_exists(host, POLICY_SAVED) && !host_exists(host, POLICY_FILE))
+		r = host_rename(host, POLICY_SAVED, POLICY_FILE, err);
+	return r;
+}
+
+int apt_install(struct change_context *ctx, const struct strv *items, struct error *err)
+{
+	static const char *const WORDS[] = { "--no-download", "install", NULL };
+	struct error cleaning = ERROR_INIT;
+	int r = forbid_starts(ctx->host, err);
+
+	if (r < 0)
+		return r;
+	r = run_quietly(ctx, WORDS, items, ctx->packages_ms, "the packages cannot be installed", err);
+	context_changed(ctx);
+	if (apt_clean_up(ctx->host, &cleaning) < 0 && r == 0)
+		return error_set(err, cleaning.code, "%s", cleaning.message);
+	sync(); /* what --force-unsafe-io left out */
+	return r;
+}
+
+static int run_dpkg(struct change_context *ctx, const char *const *argv, struct error *err)
+{
+	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
+	struct spawn_options options = { .env = ENVIRONMENT,
+					 .timeout_ms = ctx->packages_ms,
+					 .on_line = show_line,
+					 .userdata = ctx };
+	int r = apt_wait_lock(ctx, err);
+
+	if (r == 0)
+		r = host_check(ctx->host, argv, &options, &result, err);
+	if (r == -EPROTO)
+		tell_failure(&result, "dpkg failed", err);
+	return r;
+}
+
+int apt_configure_pending(struct change_context *ctx, struct error *err)
+{
+	static const char *const ARGV[] = { "dpkg", "--force-confdef", "--force-confold",
+					    "--configure", "-a", NULL };
+	struct error cleaning = ERROR_INIT;
+	int r = forbid_starts(ctx->host, err);
+
+	if (r < 0)
+		return r;
+	r = run_dpkg(ctx, ARGV, err);
+	context_changed(ctx);
+	if (apt_clean_up(ctx->host, &cleaning) < 0 && r == 0)
+		return error_set(err, cleaning.code, "%s", cleaning.message);
+	return r;
+}
+
+/*
+ * docker.io's prerm leaves a script in /var/lib/docker that its purge runs to delete all data below
+ * it: remove first, take the script away, then purge.
+ */
+int apt_purge(struct change_context *ctx, const struct strv *names, struct error *err)
+{
+	static const char *const REMOVE[] = { "remove", NULL };
+	static const char *const PURGE[] = { "purge", NULL };
+	int r = run_quietly(ctx, REMOVE, names, ctx->packages_ms, "the packages cannot be removed",
+			    err);
+
+	if (r == 0)
+		r = host_remove(ctx->host, "/var/lib/docker/nuke-graph-directory.sh", err);
+	if (r == 0)
+		r = run_quietly(ctx, PURGE, names, ctx->packages_ms,
+				"the packages' settings cannot be removed", err);
+	context_changed(ctx);
+	return r;
+}
+
+int apt_simulate_purge(struct change_context *ctx, const struct strv *names, struct strv *ret_others,
+		       struct error *err)
+{
+	static const char *const WORDS[] = { "--simulate", "purge", NULL };
+	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
+	int r = run_apt(ctx, WORDS, names, ctx->packages_ms, &result, "apt cannot plan the removal",
+			err);
+	char *save = result.out.data;
+
+	while (r == 0 && save) {
+		char *line = strsep(&save, "\n");
+		const char *verb = strsep(&line, " ");
+		const char *name = line ? strsep(&line, " ") : NULL;
+
+		if (name && (strcmp(verb, "Remv") == 0 || strcmp(verb, "Purg") == 0) &&
+		    !strv_contains(names, name))
+			r = strv_add_new(ret_others, name);
+	}
+	return r;
+}

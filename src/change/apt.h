@@ -1,0 +1,42 @@
+/*
+ * apt-get as berth uses it: non-interactive, with deadlines, waiting for other package managers with
+ * a message, never starting services, one transaction.
+ *
+ * With ctx->bundle_dir set, only that folder's packages are known to apt and nothing is fetched.
+ */
+#ifndef CHANGE_APT_H
+#define CHANGE_APT_H
+
+#include "change/change.h"
+
+/*
+ * Wait until nobody holds dpkg's and apt's locks. At the deadline: -EAGAIN with the holder's name and
+ * process id. The lock itself is taken by apt-get a moment later, which waits on its own as well.
+ */
+int apt_wait_lock(struct change_context *ctx, struct error *err);
+
+/*
+ * Resolve and download (not unpack) what installing `items` (names, or absolute host paths of .deb
+ * files) needs; refreshes the package lists first where they are absent or stale. Nothing on the host
+ * changes but apt's own caches. Refused (-EPERM) when it would remove a package, or replace the
+ * container engine under a kubelet.
+ */
+int apt_fetch(struct change_context *ctx, const struct strv *items, struct error *err);
+
+/* Install them: one dpkg run, configuration files kept as they are, services not started. */
+int apt_install(struct change_context *ctx, const struct strv *items, struct error *err);
+
+/* Finish what an interrupted run left unconfigured (`dpkg --configure -a`). */
+int apt_configure_pending(struct change_context *ctx, struct error *err);
+
+/* Remove, then purge; Docker's data is not touched (its package would delete /var/lib/docker). */
+int apt_purge(struct change_context *ctx, const struct strv *names, struct error *err);
+
+/* Packages that would be removed besides `names` if they were purged. */
+int apt_simulate_purge(struct change_context *ctx, const struct strv *names, struct strv *ret_others,
+		       struct error *err);
+
+/* Take away a policy file that a killed run left behind. Safe at any time. */
+int apt_clean_up(const struct host *host, struct error *err);
+
+#endif

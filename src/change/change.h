@@ -1,0 +1,128 @@
+/*
+ * A change: one thing on the host that shall become so, and everything needed to show it, make it,
+ * record it and take it back.
+ *
+ * Steps decide *what* must hold and put changes into a plan; a change's *kind* (a file, a sysctl,
+ * packages, a unit, the pool...) knows *how*. All kinds are told apart by one table (kinds.c), so a
+ * step that is made of known kinds gets diff, journal, crash-safety and undo for nothing.
+ *
+ * The life of a change: holds() says whether the world is so already; describe() shows the
+ * difference; prepare() gets what it needs from outside, changing nothing on the host; capture() notes
+ * what is there (journaled before the first touch); apply() makes it so and notes what it left. All of
+ * them can be cut off anywhere: apply() of a half-made change finishes it. undo() puts back what
+ * capture() noted, but only where the host still has what apply() left.
+ */
+#ifndef CHANGE_CHANGE_H
+#define CHANGE_CHANGE_H
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "base/strbuf.h"
+#include "host/host.h"
+#include "host/os.h"
+#include "host/systemd.h"
+
+#define STATE_DIR  "/var/lib/berth"
+#define BACKUP_DIR STATE_DIR "/journal/backup"
+#define CACHE_DIR  STATE_DIR "/cache"
+#define POOL_DIR   STATE_DIR "/pool"
+
+struct change_context {
+	const struct host *host;
+	const struct os *os;
+	const struct progress *progress; /* NULL: silent */
+	uint64_t package_lock_ms, packages_ms, download_ms, services_ms; /* deadlines */
+	const char *bundle_dir; /* an extracted bundle instead of the network, or NULL */
+	bool delete_data;   /* undo may delete what tenants have written */
+	bool reload_needed; /* unit files changed: daemon-reload before the next unit verb */
+	struct unit_states units; /* cache of context_unit() */
+};
+
+#define CHANGE_CONTEXT_INIT ((struct change_context){ 0 })
+void change_context_release(struct change_context *ctx);
+
+/*
+ * State of a unit, from one `systemctl show` for all that steps ask for; context_changed() after any
+ * change to units drops it. The pointer is good until then. Never NULL on success.
+ */
+int context_unit(struct change_context *ctx, const char *name, const struct unit_state **ret,
+		 struct error *err);
+void context_changed(struct change_context *ctx);
+
+/* daemon-reload where unit files changed since the last one. */
+int context_reload(struct change_context *ctx, struct error *err);
+
+struct change_kind;
+
+struct change {
+	const struct change_kind *kind;
+	char *step;	  /* name of the step that wants it */
+	char *target;	  /* what it is about: a path, a key, a unit, a package set's name */
+	json_t *want;	  /* the kind's parameters, journaled as they are */
+	char *data;	  /* bytes too big or too binary for `want` (a file's content), or NULL */
+	size_t data_len;
+	char *interrupts; /* what stops meanwhile, in words, or NULL */
+	char *why;	  /* one line for the plan, or NULL */
+};
+
+void change_release(struct change *change);
+
+enum undo_outcome {
+	UNDO_DONE,    /* put back */
+	UNDO_NOTHING, /* it already was as before */
+	UNDO_LEFT,    /* not what berth left there any more, or not safe to take away: left, see `why` */
+};
+
+/* What the journal knows of an applied (or begun) change. */
+struct change_record {
+	const char *target;
+	const json_t *want;
+	const json_t *before;
+	const json_t *after; /* NULL: begun, not known to be finished */
+};
+
+struct change_kind {
+	const char *name;
+
+	/* 1: already so; 0: not; negative: cannot be told, or must not be touched (err says why). */
+	int (*holds)(struct change_context *ctx, const struct change *change, struct error *err);
+
+	/* Lines for the plan, each beginning with "+ ", "- ", "  " or "@@"; no heading. */
+	int (*describe)(struct change_context *ctx, const struct change *change,
+			struct strbuf *out, struct error *err);
+
+	/* Optional: downloads and the like, run for the whole plan before the first change. */
+	int (*prepare)(struct change_context *ctx, const struct change *change, struct error *err);
+
+	/* What is there now, as JSON: enough for undo. Old content goes to the backup store first. */
+	int (*capture)(struct change_context *ctx, const struct change *change, json_t **ret_before,
+		       struct error *err);
+
+	int (*apply)(struct change_context *ctx, const struct change *change, const json_t *before,
+		     json_t **ret_after, struct error *err);
+
+	/* `why` gets one line when the outcome is UNDO_LEFT. Must itself be repeatable after a cut. */
+	int (*undo)(struct change_context *ctx, const struct change_record *record,
+		    enum undo_outcome *ret, struct strbuf *why, struct error *err);
+};
+
+/* By name, for the journal's records; NULL: a newer berth's. */
+const struct change_kind *change_kind_find(const char *name);
+
+/* Verb for people: "write", "load", "install"... of a kind's name, for one-line lists. */
+const char *change_verb(const struct change_kind *kind);
+
+extern const struct change_kind change_file;	   /* a regular file with given content and mode */
+extern const struct change_kind change_json;	   /* members of a JSON file, the rest kept */
+extern const struct change_kind change_copy;	   /* a copy of berth's own program */
+extern const struct change_kind change_sysctl;	   /* a number raised */
+extern const struct change_kind change_module;	   /* a kernel module loaded */
+extern const struct change_kind change_packages;   /* packages by the host's package manager */
+extern const struct change_kind change_enable;	   /* a unit enabled at boot */
+extern const struct change_kind change_start;	   /* a unit started (or restarted) */
+extern const struct change_kind change_stop;	   /* a unit stopped while things move */
+extern const struct change_kind change_pool;	   /* an XFS file system in an image or on a device */
+extern const struct change_kind change_pool_dir;   /* a directory of the pool */
+extern const struct change_kind change_move;	   /* a directory's content moved into the pool */
+
+#endif

@@ -1,0 +1,91 @@
+#include "change/containers.h"
+
+#include "engine/docker_container.h"
+
+#define NOTE STATE_DIR "/containers.json"
+
+static json_t *read_note(const struct host *host)
+{
+	_cleanup_free_ char *text = NULL;
+	json_t *ids = NULL;
+	size_t len;
+
+	if (host_read(host, NOTE, FILE_CAP_DEFAULT, &text, &len) == 0 &&
+	    json_parse(text, len, NOTE, &ids, NULL) == 0 && json_is_array(ids))
+		return ids;
+	json_decref(ids);
+	return json_array();
+}
+
+static bool noted(const json_t *ids, const char *id)
+{
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(ids, i, value) {
+		if (json_is_string(value) && strcmp(json_string_value(value), id) == 0)
+			return true;
+	}
+	return false;
+}
+
+int containers_note(struct change_context *ctx, struct error *err)
+{
+	static const struct file_attrs ATTRS = { .mode = 0600 };
+	_cleanup_(docker_containers_release) struct docker_containers list = DOCKER_CONTAINERS_INIT;
+	_cleanup_(docker_release) struct docker docker = DOCKER_INIT;
+	_cleanup_json_ json_t *ids = read_note(ctx->host);
+	_cleanup_free_ char *text = NULL;
+	struct error quiet = ERROR_INIT;
+
+	if (docker_open(ctx->host, &docker, &quiet) < 0 ||
+	    docker_list(&docker, 0, 20000, &list, &quiet) < 0)
+		return 0; /* nobody to ask: nothing runs that we could stop in order */
+	for (size_t i = 0; i < list.len; i++) {
+		if (!noted(ids, list.items[i].id))
+			(void)json_array_append_new(ids, json_string(list.items[i].id));
+	}
+	if (!json_array_size(ids))
+		return 0;
+	text = json_line(ids);
+	if (!text)
+		return error_errno(err, ENOMEM, "note the running containers");
+	return host_write(ctx->host, NOTE, text, strlen(text), &ATTRS, err);
+}
+
+static int start_one(struct change_context *ctx, const struct docker *docker, const char *id,
+		     struct error *err)
+{
+	int r = docker_container_start(docker, id, 60000, err);
+
+	progress_activityf(ctx->progress, "starting container %.12s again", id);
+	if (r == -ENOENT) { /* run with --rm: gone when it stopped */
+		error_clear(err);
+		return 0;
+	}
+	return r < 0 ? error_context(err, "start container %.12s, which ran before, again", id) : 0;
+}
+
+int containers_resume(struct change_context *ctx, struct error *err)
+{
+	_cleanup_(docker_release) struct docker docker = DOCKER_INIT;
+	_cleanup_json_ json_t *ids = read_note(ctx->host);
+	_cleanup_free_ char *socket = NULL;
+	json_t *value;
+	size_t i;
+	int r;
+
+	if (!json_array_size(ids))
+		return 0;
+	socket = host_real_path(ctx->host, DOCKER_SOCKET);
+	if (!socket)
+		return error_errno(err, ENOMEM, "start the containers again");
+	r = docker_wait_ready(socket, ctx->services_ms, ctx->progress, err);
+	if (r == 0)
+		r = docker_open(ctx->host, &docker, err);
+	json_array_foreach(ids, i, value) {
+		if (r == 0)
+			r = start_one(ctx, &docker, json_string_value(value), err);
+	}
+	return r < 0 ? r : host_remove(ctx->host, NOTE, err);
+}

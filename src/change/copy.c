@@ -1,0 +1,171 @@
+/*
+ * A program put on the host as a copy of a file we can read: berth itself, so that units started at
+ * boot find it whatever it was installed from. Streamed, never held in memory.
+ * want: {"source": path as this process sees it, "version", "size", "mode"}; after: {"version"}.
+ */
+#include <fcntl.h>
+
+#include "base/fault.h"
+#include "change/change.h"
+
+/* Byte for byte: cheaper than two digests, and it stops at the first difference. */
+static int same_content(int a, int b)
+{
+	char chunk_a[32768], chunk_b[32768];
+
+	for (;;) {
+		ssize_t n = read(a, chunk_a, sizeof(chunk_a));
+		ssize_t m = n > 0 ? read(b, chunk_b, (size_t)n) : 0;
+
+		if (n < 0 || m < 0)
+			return -errno;
+		if (n == 0)
+			return 1;
+		if (m != n || memcmp(chunk_a, chunk_b, (size_t)n) != 0)
+			return 0;
+	}
+}
+
+static int holds(struct change_context *ctx, const struct change *change, struct error *err)
+{
+	const char *source = json_get_string(change->want, "source");
+	_cleanup_fd_ int from = -EBADF, to = -EBADF;
+	struct stat st;
+	int r = host_stat(ctx->host, change->target, &st, false);
+
+	if (r == -ENOENT || r == -ENOTDIR)
+		return 0;
+	if (r < 0)
+		return error_errno(err, r, "look at '%s'", change->target);
+	if (!S_ISREG(st.st_mode) || st.st_size != json_get_int(change->want, "size", -1))
+		return 0;
+	from = open(source, O_RDONLY | O_CLOEXEC);
+	to = host_open(ctx->host, change->target, O_RDONLY | O_NOFOLLOW, 0);
+	r = from < 0 ? -errno : to < 0 ? to : same_content(from, to);
+	return r < 0 ? error_errno(err, r, "compare '%s' with '%s'", change->target, source) : r;
+}
+
+static int describe(struct change_context *ctx, const struct change *change, struct strbuf *out,
+		    struct error *err)
+{
+	(void)err;
+	strbuf_printf(out, "%sberth %s, %" JSON_INTEGER_FORMAT " bytes, mode %04o\n",
+		      host_exists(ctx->host, change->target) ? "~ " : "+ ",
+		      json_get_string(change->want, "version"),
+		      json_get_int(change->want, "size", 0),
+		      (unsigned)json_get_int(change->want, "mode", 0755));
+	return 0;
+}
+
+/* An older copy of ours is not worth a backup: berth's own place belongs to berth. */
+static int capture(struct change_context *ctx, const struct change *change, json_t **ret_before,
+		   struct error *err)
+{
+	const char *slash = strrchr(change->target, '/');
+	_cleanup_free_ char *dir = strndup(change->target, (size_t)(slash - change->target));
+
+	if (!dir)
+		return error_errno(err, ENOMEM, "note '%s'", change->target);
+	*ret_before = json_pack("{s:b, s:b}", "exists", host_exists(ctx->host, change->target),
+				"directory", host_exists(ctx->host, dir));
+	return *ret_before ? 0 : error_errno(err, ENOMEM, "note '%s'", change->target);
+}
+
+static int stream(int from, int to)
+{
+	char chunk[65536];
+
+	for (;;) {
+		ssize_t n = read(from, chunk, sizeof(chunk));
+		int r;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		r = file_write_all(to, chunk, (size_t)n);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int copy_into(int dir, const char *temp, const struct change *change, struct error *err)
+{
+	const char *source = json_get_string(change->want, "source");
+	_cleanup_fd_ int from = open(source, O_RDONLY | O_CLOEXEC);
+	_cleanup_fd_ int to = -EBADF;
+	int r;
+
+	if (from < 0)
+		return error_errno(err, errno, "open '%s'", source);
+	(void)unlinkat(dir, temp, 0);
+	to = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0700);
+	if (to < 0)
+		return error_errno(err, errno, "make '%s'", change->target);
+	fault_point("copy:temp");
+	r = stream(from, to);
+	if (r == 0 && (fchmod(to, (mode_t)json_get_int(change->want, "mode", 0755)) < 0 ||
+		       fsync(to) < 0))
+		r = -errno;
+	return r < 0 ? error_errno(err, r, "write '%s'", change->target) : 0;
+}
+
+static int apply(struct change_context *ctx, const struct change *change, const json_t *before,
+		 json_t **ret_after, struct error *err)
+{
+	const char *slash = strrchr(change->target, '/');
+	_cleanup_free_ char *parent = strndup(change->target, (size_t)(slash - change->target));
+	_cleanup_free_ char *temp = xasprintf(".%s.berth-tmp", slash + 1);
+	_cleanup_fd_ int dir = -EBADF;
+	int r;
+
+	(void)before;
+	if (!parent || !temp)
+		return error_errno(err, ENOMEM, "copy to '%s'", change->target);
+	r = host_mkdirs(ctx->host, parent, 0755, NULL, err);
+	if (r < 0)
+		return r;
+	dir = host_open(ctx->host, parent, O_RDONLY | O_DIRECTORY, 0);
+	if (dir < 0)
+		return error_errno(err, dir, "open '%s'", parent);
+	r = copy_into(dir, temp, change, err);
+	if (r < 0) {
+		(void)unlinkat(dir, temp, 0);
+		return r;
+	}
+	fault_point("copy:rename");
+	if (renameat(dir, temp, dir, slash + 1) < 0 || fsync(dir) < 0)
+		return error_errno(err, errno, "put '%s' in place", change->target);
+	fault_point("copy:done");
+	*ret_after = json_pack("{s:s}", "version", json_get_string(change->want, "version"));
+	return *ret_after ? 0 : error_errno(err, ENOMEM, "copy to '%s'", change->target);
+}
+
+static int undo(struct change_context *ctx, const struct change_record *record,
+		enum undo_outcome *ret, struct strbuf *why, struct error *err)
+{
+	const char *slash = strrchr(record->target, '/');
+	_cleanup_free_ char *dir = strndup(record->target, (size_t)(slash - record->target));
+	bool there = host_exists(ctx->host, record->target);
+	int r;
+
+	(void)why;
+	*ret = UNDO_NOTHING;
+	if (json_get_bool(record->before, "exists", false))
+		return 0; /* a later copy over an earlier one: the earlier record takes it away */
+	r = host_remove(ctx->host, record->target, err);
+	if (r == 0 && there)
+		*ret = UNDO_DONE;
+	if (r == 0 && dir && !json_get_bool(record->before, "directory", true))
+		(void)host_rmdir(ctx->host, dir);
+	return r;
+}
+
+const struct change_kind change_copy = {
+	.name = "copy",
+	.holds = holds,
+	.describe = describe,
+	.capture = capture,
+	.apply = apply,
+	.undo = undo,
+};

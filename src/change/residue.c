@@ -1,0 +1,101 @@
+#include "change/residue.h"
+
+#include "change/file_state.h"
+
+static const char *const ACCOUNTS[] = { "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow",
+					"/etc/subuid", "/etc/subgid" };
+
+/* Accounts that the packages' scripts make: removed only when the host did not have them. */
+static const char *const NAMES[] = { "sysbox", "docker" };
+
+/* Directories that daemons leave. Only empty ones are removed, children before parents. */
+static const char *const DIRECTORIES[] = {
+	"/var/lib/sysboxfs", "/var/lib/sysbox",	     "/var/lib/docker",	     "/etc/docker",
+	"/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd",	     "/etc/containerd",
+	"/opt/cni/bin",	     "/opt/cni",	     "/etc/cni/net.d",	     "/etc/cni",
+};
+
+static bool has_account(const struct host *host, const char *file, const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *inner = xasprintf("\n%s:", name);
+
+	if (host_read(host, file, FILE_CAP_DEFAULT, &text, NULL) < 0 || !inner)
+		return false;
+	return strncmp(text, inner + 1, strlen(inner) - 1) == 0 || strstr(text, inner);
+}
+
+int residue_capture(const struct host *host, json_t **ret, struct error *err)
+{
+	json_t *accounts = json_array();
+	json_t *directories = json_array();
+
+	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
+		if (has_account(host, "/etc/passwd", NAMES[i]) ||
+		    has_account(host, "/etc/group", NAMES[i]))
+			(void)json_array_append_new(accounts, json_string(NAMES[i]));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(DIRECTORIES); i++) {
+		if (host_exists(host, DIRECTORIES[i]))
+			(void)json_array_append_new(directories, json_string(DIRECTORIES[i]));
+	}
+	*ret = json_pack("{s:o, s:o}", "accounts", accounts, "directories", directories);
+	return *ret ? 0 : error_errno(err, ENOMEM, "note what is there");
+}
+
+static bool listed(const json_t *array, const char *name)
+{
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(array, i, value) {
+		if (strcmp(json_string_value(value), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Drop the lines "NAME:..." of a colon-separated account file. */
+static int drop_lines(const struct host *host, const char *file, const char *name, struct error *err)
+{
+	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
+	_cleanup_(strbuf_release) struct strbuf kept = STRBUF_INIT;
+	struct file_attrs attrs;
+	size_t n = strlen(name);
+	int r = file_state_read(host, file, &now, err);
+
+	if (r < 0 || !now.exists)
+		return r;
+	for (const char *p = now.data; *p;) {
+		const char *end = strchrnul(p, '\n');
+		size_t len = (size_t)(end - p) + (*end == '\n');
+
+		if (strncmp(p, name, n) != 0 || p[n] != ':')
+			strbuf_add(&kept, p, len);
+		p += len;
+	}
+	if (kept.len == now.len)
+		return 0;
+	attrs = (struct file_attrs){ .mode = now.mode, .uid = now.uid, .gid = now.gid };
+	return host_write(host, file, strbuf_str(&kept), kept.len, &attrs, err);
+}
+
+int residue_remove(const struct host *host, const json_t *before, struct error *err)
+{
+	const json_t *accounts = json_object_get(before, "accounts");
+	const json_t *directories = json_object_get(before, "directories");
+
+	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
+		for (size_t j = 0; !listed(accounts, NAMES[i]) && j < ARRAY_SIZE(ACCOUNTS); j++) {
+			int r = drop_lines(host, ACCOUNTS[j], NAMES[i], err);
+
+			if (r < 0)
+				return r;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(DIRECTORIES); i++) {
+		if (!listed(directories, DIRECTORIES[i]))
+			(void)host_rmdir(host, DIRECTORIES[i]);
+	}
+	return 0;
+}

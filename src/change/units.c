@@ -1,0 +1,233 @@
+/*
+ * Units: enabled at boot, started, stopped for the time of a change.
+ * want: {} for all; "start" may have {"containers": true}: resume what a stop of dockerd interrupted.
+ */
+#include "change/change.h"
+#include "change/containers.h"
+
+static int state_of(struct change_context *ctx, const char *unit, const struct unit_state **ret,
+		    struct error *err)
+{
+	int r = context_reload(ctx, err);
+
+	return r < 0 ? r : context_unit(ctx, unit, ret, err);
+}
+
+static bool is_active(const struct unit_state *u)
+{
+	return unit_is(u->active, "active") || unit_is(u->active, "reloading");
+}
+
+static bool is_enabled(const struct unit_state *u)
+{
+	return unit_is(u->enabled, "enabled") || unit_is(u->enabled, "static") ||
+	       unit_is(u->enabled, "generated") || unit_is(u->enabled, "enabled-runtime");
+}
+
+static int verb(struct change_context *ctx, const char *what, const char *unit, struct error *err)
+{
+	int r = context_reload(ctx, err);
+
+	progress_activityf(ctx->progress, "systemctl %s %s", what, unit);
+	if (r == 0)
+		r = systemd_verb_one(ctx->host, what, unit, ctx->services_ms, err);
+	context_changed(ctx);
+	return r;
+}
+
+static int capture(struct change_context *ctx, const struct change *change, json_t **ret_before,
+		   struct error *err)
+{
+	const struct unit_state *u;
+	int r = state_of(ctx, change->target, &u, err);
+
+	if (r < 0)
+		return r;
+	*ret_before = json_pack("{s:b, s:b, s:s}", "active", is_active(u), "enabled", is_enabled(u),
+				"state", u->enabled ? u->enabled : "");
+	return *ret_before ? 0 : error_errno(err, ENOMEM, "note '%s'", change->target);
+}
+
+static int done(json_t **ret_after, struct error *err)
+{
+	*ret_after = json_object();
+	return *ret_after ? 0 : error_errno(err, ENOMEM, "note what was done");
+}
+
+/* ---- enable ---- */
+
+static int enable_holds(struct change_context *ctx, const struct change *change, struct error *err)
+{
+	const struct unit_state *u;
+	int r = state_of(ctx, change->target, &u, err);
+
+	return r < 0 ? r : is_enabled(u);
+}
+
+static int enable_describe(struct change_context *ctx, const struct change *change,
+			   struct strbuf *out, struct error *err)
+{
+	(void)ctx;
+	(void)err;
+	strbuf_printf(out, "+ %s at every boot\n", change->target);
+	return 0;
+}
+
+static int enable_apply(struct change_context *ctx, const struct change *change,
+			const json_t *before, json_t **ret_after, struct error *err)
+{
+	int r = verb(ctx, "enable", change->target, err);
+
+	(void)before;
+	return r < 0 ? r : done(ret_after, err);
+}
+
+static int enable_undo(struct change_context *ctx, const struct change_record *record,
+		       enum undo_outcome *ret, struct strbuf *why, struct error *err)
+{
+	const struct unit_state *u;
+	int r = state_of(ctx, record->target, &u, err);
+
+	(void)why;
+	*ret = UNDO_NOTHING;
+	if (r < 0 || json_get_bool(record->before, "enabled", false) ||
+	    !unit_is(u->enabled, "enabled"))
+		return r;
+	*ret = UNDO_DONE;
+	return verb(ctx, "disable", record->target, err);
+}
+
+const struct change_kind change_enable = {
+	.name = "enable",
+	.holds = enable_holds,
+	.describe = enable_describe,
+	.capture = capture,
+	.apply = enable_apply,
+	.undo = enable_undo,
+};
+
+/* ---- start ---- */
+
+static int start_holds(struct change_context *ctx, const struct change *change, struct error *err)
+{
+	const struct unit_state *u;
+	int r = state_of(ctx, change->target, &u, err);
+
+	return r < 0 ? r : is_active(u) && !json_get_bool(change->want, "again", false);
+}
+
+static int start_describe(struct change_context *ctx, const struct change *change,
+			  struct strbuf *out, struct error *err)
+{
+	(void)ctx;
+	(void)err;
+	strbuf_printf(out, "+ %s running\n", change->target);
+	return 0;
+}
+
+static int start_apply(struct change_context *ctx, const struct change *change, const json_t *before,
+		       json_t **ret_after, struct error *err)
+{
+	int r = verb(ctx, "start", change->target, err);
+
+	(void)before;
+	if (r == 0 && strcmp(change->target, "docker.service") == 0)
+		r = containers_resume(ctx, err);
+	return r < 0 ? r : done(ret_after, err);
+}
+
+static int start_undo(struct change_context *ctx, const struct change_record *record,
+		      enum undo_outcome *ret, struct strbuf *why, struct error *err)
+{
+	const struct unit_state *u;
+	int r = state_of(ctx, record->target, &u, err);
+
+	(void)why;
+	*ret = UNDO_NOTHING;
+	if (r < 0 || json_get_bool(record->before, "active", false) || !is_active(u))
+		return r;
+	*ret = UNDO_DONE;
+	if (strcmp(record->target, "docker.service") == 0) {
+		r = containers_note(ctx, err);
+		/* Its socket would start it again at the first question. */
+		if (r == 0)
+			r = state_of(ctx, "docker.socket", &u, err);
+		if (r == 0 && is_active(u))
+			r = verb(ctx, "stop", "docker.socket", err);
+		if (r < 0)
+			return r;
+	}
+	return verb(ctx, "stop", record->target, err);
+}
+
+const struct change_kind change_start = {
+	.name = "start",
+	.holds = start_holds,
+	.describe = start_describe,
+	.capture = capture,
+	.apply = start_apply,
+	.undo = start_undo,
+};
+
+/* ---- stop ---- */
+
+static int stop_holds(struct change_context *ctx, const struct change *change, struct error *err)
+{
+	const struct unit_state *u;
+	int r = state_of(ctx, change->target, &u, err);
+
+	return r < 0 ? r : !is_active(u);
+}
+
+static int stop_describe(struct change_context *ctx, const struct change *change,
+			 struct strbuf *out, struct error *err)
+{
+	(void)ctx;
+	(void)err;
+	strbuf_printf(out, "- %s running, until it is started again below\n", change->target);
+	return 0;
+}
+
+static int stop_apply(struct change_context *ctx, const struct change *change, const json_t *before,
+		      json_t **ret_after, struct error *err)
+{
+	int r = 0;
+
+	(void)before;
+	if (strcmp(change->target, "docker.service") == 0)
+		r = containers_note(ctx, err);
+	if (r == 0)
+		r = verb(ctx, "stop", change->target, err);
+	return r < 0 ? r : done(ret_after, err);
+}
+
+static int stop_undo(struct change_context *ctx, const struct change_record *record,
+		     enum undo_outcome *ret, struct strbuf *why, struct error *err)
+{
+	const struct unit_state *u;
+	int r = state_of(ctx, record->target, &u, err);
+
+	*ret = UNDO_NOTHING;
+	if (r < 0 || !json_get_bool(record->before, "active", false) || is_active(u))
+		return r;
+	if (!unit_is(u->load, "loaded")) {
+		strbuf_printf(why, "%s was running before, but is not on this host any more",
+			      record->target);
+		*ret = UNDO_LEFT;
+		return 0;
+	}
+	*ret = UNDO_DONE;
+	r = verb(ctx, "start", record->target, err);
+	if (r == 0 && strcmp(record->target, "docker.service") == 0)
+		r = containers_resume(ctx, err);
+	return r;
+}
+
+const struct change_kind change_stop = {
+	.name = "stop",
+	.holds = stop_holds,
+	.describe = stop_describe,
+	.capture = capture,
+	.apply = stop_apply,
+	.undo = stop_undo,
+};

@@ -1,0 +1,81 @@
+/*
+ * Commands: one entry of the table (commands.c) and one file each.
+ *
+ * Options are declared, not parsed by hand: help, completion and the manual are made of the same table.
+ */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include "base/json.h"
+#include "node/node.h"
+
+/* Exit codes, as berth(8) documents them. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_PENDING = 2, /* plan: changes are pending; verify: checks failed */
+	EXIT_USAGE = 64,
+	EXIT_BUSY = 75,
+};
+
+/* What the command line said; only what the command's table allows is ever set. */
+struct arguments {
+	const char *root, *config, *step, *bundle, *suite, *arch, *output;
+	uint64_t wait_ms;
+	bool json, dry_run, delete_data, journal, enter_host, quiet, help;
+	int argc; /* operands */
+	char **argv;
+};
+
+/* Letters of `struct command.options`: which options a command takes besides --help and --root. */
+enum {
+	OPT_JSON = 1,
+	OPT_STEP = 2,
+	OPT_DRY_RUN = 4,
+	OPT_WAIT = 8,
+	OPT_BUNDLE = 16,
+	OPT_DELETE_DATA = 32,
+	OPT_JOURNAL = 64,
+	OPT_CREATE = 128, /* bundle create's --suite, --arch, --output */
+};
+
+struct command {
+	const char *name;
+	const char *operands; /* "[check [FILE] | show]" or "" */
+	const char *summary;  /* one line */
+	const char *details;  /* paragraphs of `berth help NAME` */
+	unsigned options;
+	bool hidden;	 /* a verb for units */
+	int min, max;	 /* operands */
+	int (*run)(const struct arguments *args);
+};
+
+extern const struct command commands[];
+const struct command *command_find(const char *name);
+
+int command_bundle(const struct arguments *args);
+int command_config(const struct arguments *args);
+int command_install(const struct arguments *args);
+int command_plan(const struct arguments *args);
+int command_pool(const struct arguments *args);
+int command_status(const struct arguments *args);
+int command_uninstall(const struct arguments *args);
+int command_verify(const struct arguments *args);
+int command_version(const struct arguments *args);
+
+/* Shared by commands. */
+
+/* Open the node the arguments name; prints the error. 0 or an exit code. */
+int cli_open(const struct arguments *args, struct node *node);
+
+/* Take the host's lock; prints who holds it. 0 or an exit code. */
+int cli_lock(const struct arguments *args, struct node *node, const char *command);
+
+/* Print an error as the last word of a command: a line, or {"error": ...} with --json. */
+int cli_fail(const struct arguments *args, const struct error *err);
+int cli_print_json(const json_t *value);
+
+void print_usage(FILE *out);
+void print_command_help(const struct command *command);
+
+#endif

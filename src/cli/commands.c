@@ -1,0 +1,82 @@
+/* The table of commands. */
+#include "cli/command.h"
+
+const struct command commands[] = {
+	{ .name = "plan",
+	  .operands = "",
+	  .summary = "Show every change that would be made, and what it interrupts",
+	  .details = "Checks the machine and prints a diff of every file, setting, package, unit and mount\n"
+		     "that differs from the settings. Changes nothing. Exit status 2: changes are pending.",
+	  .options = OPT_JSON | OPT_STEP | OPT_BUNDLE,
+	  .run = command_plan },
+	{ .name = "install",
+	  .operands = "",
+	  .summary = "Make this machine a sandbox host",
+	  .details = "Checks, fetches what is needed, makes the changes one by one (each noted in the journal\n"
+		     "first) and proves the result with a real sandbox. Cut off at any point, the next run\n"
+		     "finishes the job. Where nothing is to be done it says so.",
+	  .options = OPT_JSON | OPT_STEP | OPT_DRY_RUN | OPT_WAIT | OPT_BUNDLE,
+	  .run = command_install },
+	{ .name = "verify",
+	  .operands = "",
+	  .summary = "Prove that this machine is a working sandbox host",
+	  .details = "Docker, runtime, storage, quota enforcement by filling a small project, and a real\n"
+		     "sandbox. Exit status 2: checks failed.",
+	  .options = OPT_JSON | OPT_STEP,
+	  .run = command_verify },
+	{ .name = "status",
+	  .operands = "",
+	  .summary = "Say what is there now",
+	  .details = "A line for each step, and what the journal knows. --journal lists its records.",
+	  .options = OPT_JSON | OPT_JOURNAL,
+	  .run = command_status },
+	{ .name = "uninstall",
+	  .operands = "",
+	  .summary = "Put everything back as it was",
+	  .details = "Walks the journal back. A thing goes back only if it is still what berth left; what is\n"
+		     "not is reported and left. Docker's data goes back to /var/lib/docker where it fits.",
+	  .options = OPT_JSON | OPT_DRY_RUN | OPT_WAIT | OPT_DELETE_DATA,
+	  .run = command_uninstall },
+	{ .name = "config",
+	  .operands = "check [FILE] | show",
+	  .summary = "Check the settings, or show them with the origin of each value",
+	  .details = "See berth-config(5) for the keys.",
+	  .options = OPT_JSON,
+	  .min = 1,
+	  .max = 2,
+	  .run = command_config },
+	{ .name = "bundle",
+	  .operands = "create | verify FILE",
+	  .summary = "Make or check one file with everything an offline installation needs",
+	  .details = "create: run it on a machine of the same suite and architecture with network; it\n"
+		     "resolves the packages as apt would on a clean node. verify: every digest in FILE.\n"
+		     "Then: berth install --bundle FILE.",
+	  .options = OPT_JSON | OPT_CREATE,
+	  .min = 1,
+	  .max = 2,
+	  .run = command_bundle },
+	{ .name = "pool",
+	  .operands = "attach PATH | detach PATH",
+	  .summary = "Find the pool's device (run by berth-pool.service)",
+	  .details = "A verb for units, not for people.",
+	  .hidden = true,
+	  .min = 2,
+	  .max = 2,
+	  .run = command_pool },
+	{ .name = "version",
+	  .operands = "",
+	  .summary = "Print berth's version",
+	  .details = "",
+	  .options = OPT_JSON,
+	  .run = command_version },
+	{ .name = NULL },
+};
+
+const struct command *command_find(const char *name)
+{
+	for (const struct command *c = commands; c->name; c++) {
+		if (strcmp(c->name, name) == 0)
+			return c;
+	}
+	return NULL;
+}

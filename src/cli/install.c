@@ -1,0 +1,56 @@
+/* berth install: make it so. */
+#include "base/units.h"
+#include "cli/ui.h"
+#include "node/offline.h"
+
+static int finish(const struct arguments *args, int r, uint64_t ms)
+{
+	char elapsed[UNITS_MAX];
+
+	duration_format(ms, elapsed);
+	if (args->json)
+		return cli_print_json(json_pack("{s:s, s:b, s:I}", "event", "end", "changed", r, "ms",
+						(json_int_t)ms));
+	if (args->quiet)
+		return EXIT_DONE;
+	if (r)
+		printf("This machine is a sandbox host. (%s)\n", elapsed);
+	else
+		puts("Nothing to do: this machine is as the settings say.");
+	return EXIT_DONE;
+}
+
+int command_install(const struct arguments *args)
+{
+	_cleanup_(node_close) struct node node = { .lock_fd = -EBADF };
+	_cleanup_(report_release) struct report report = REPORT_INIT;
+	uint64_t start = monotonic_ms();
+	struct error err = ERROR_INIT;
+	int r;
+
+	if (args->dry_run)
+		return command_plan(args);
+	r = cli_open(args, &node);
+	if (r)
+		return r;
+	ui_begin(args, &node);
+	r = cli_lock(args, &node, "install");
+	if (r)
+		goto out;
+	/* The holder before us may have changed the journal since it was read. */
+	journal_close(&node.journal);
+	r = journal_read(&node.host, &node.journal, &err);
+	if (r == 0)
+		r = args->bundle ? offline_use(&node, args->bundle, &err) : 0;
+	if (r == 0)
+		r = node_install(&node, args->step, "install", &report, &err);
+	ui_end();
+	if (r < 0) {
+		ui_report(args, &report, false);
+		return cli_fail(args, &err);
+	}
+	return finish(args, r, monotonic_ms() - start);
+out:
+	ui_end();
+	return r;
+}

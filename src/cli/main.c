@@ -1,0 +1,287 @@
+/* berth: the command line. */
+#include <getopt.h>
+#include <locale.h>
+#include <signal.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "cli/command.h"
+#include "sys/namespace.h"
+
+enum {
+	LONG_ROOT = 256,
+	LONG_CONFIG,
+	LONG_JSON,
+	LONG_STEP,
+	LONG_DRY_RUN,
+	LONG_WAIT,
+	LONG_BUNDLE,
+	LONG_DELETE_DATA,
+	LONG_JOURNAL,
+	LONG_SUITE,
+	LONG_ARCH,
+	LONG_OUTPUT,
+	LONG_ENTER_HOST,
+	LONG_VERSION,
+};
+
+static const struct option LONG_OPTIONS[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, LONG_VERSION },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "root", required_argument, NULL, LONG_ROOT },
+	{ "config", required_argument, NULL, LONG_CONFIG },
+	{ "enter-host", no_argument, NULL, LONG_ENTER_HOST },
+	{ "json", no_argument, NULL, LONG_JSON },
+	{ "step", required_argument, NULL, LONG_STEP },
+	{ "dry-run", no_argument, NULL, LONG_DRY_RUN },
+	{ "wait", optional_argument, NULL, LONG_WAIT },
+	{ "bundle", required_argument, NULL, LONG_BUNDLE },
+	{ "delete-data", no_argument, NULL, LONG_DELETE_DATA },
+	{ "journal", no_argument, NULL, LONG_JOURNAL },
+	{ "suite", required_argument, NULL, LONG_SUITE },
+	{ "arch", required_argument, NULL, LONG_ARCH },
+	{ "output", required_argument, NULL, LONG_OUTPUT },
+	{ NULL },
+};
+
+/* Which of a command's options a long option belongs to; 0: every command has it. */
+static const struct {
+	int value;
+	unsigned option;
+} BELONGS[] = {
+	{ LONG_JSON, OPT_JSON },     { LONG_STEP, OPT_STEP },
+	{ LONG_DRY_RUN, OPT_DRY_RUN }, { LONG_WAIT, OPT_WAIT },
+	{ LONG_BUNDLE, OPT_BUNDLE }, { LONG_DELETE_DATA, OPT_DELETE_DATA },
+	{ LONG_JOURNAL, OPT_JOURNAL }, { LONG_SUITE, OPT_CREATE },
+	{ LONG_ARCH, OPT_CREATE },   { LONG_OUTPUT, OPT_CREATE },
+};
+
+static const struct {
+	unsigned option;
+	const char *text, *help;
+} OPTION_HELP[] = {
+	{ OPT_JSON, "--json", "Print JSON" },
+	{ OPT_STEP, "--step NAME", "Only this step" },
+	{ OPT_DRY_RUN, "--dry-run", "Show what would be done and change nothing" },
+	{ OPT_WAIT, "--wait[=TIME]", "Wait for another berth (10m, or TIME) instead of giving up" },
+	{ OPT_BUNDLE, "--bundle FILE", "Take packages from FILE and use no network" },
+	{ OPT_DELETE_DATA, "--delete-data", "Lose Docker's data where it cannot be brought back" },
+	{ OPT_JOURNAL, "--journal", "List the journal's records" },
+	{ OPT_CREATE, "--output FILE", "The bundle to make" },
+	{ 0, "--root DIR", "Work on the host in the folder DIR instead of this machine" },
+	{ 0, "--config FILE", "Settings (default " SPEC_PATH_DEFAULT ")" },
+	{ 0, "--enter-host", "From a privileged pod with hostPID: work on the host" },
+	{ 0, "-q, --quiet", "Print errors only" },
+	{ 0, "-h, --help", "This help" },
+};
+
+void print_usage(FILE *out)
+{
+	fputs("Usage: berth COMMAND [OPTION...]\n\n"
+	      "Turns a Linux machine into a host for strongly isolated sandboxes (Docker + Sysbox), and\n"
+	      "keeps it one.\n\nCommands:\n",
+	      out);
+	for (const struct command *c = commands; c->name; c++) {
+		if (!c->hidden)
+			fprintf(out, "  %-10s %s\n", c->name, c->summary);
+	}
+	fputs("\n'berth COMMAND --help' tells the options of a command; see also berth(8).\n", out);
+}
+
+void print_command_help(const struct command *command)
+{
+	printf("Usage: berth %s%s%s [OPTION...]\n\n%s.\n", command->name,
+	       *command->operands ? " " : "", command->operands, command->summary);
+	if (*command->details)
+		printf("\n%s\n", command->details);
+	puts("\nOptions:");
+	for (size_t i = 0; i < ARRAY_SIZE(OPTION_HELP); i++) {
+		if (!OPTION_HELP[i].option || (command->options & OPTION_HELP[i].option))
+			printf("  %-16s %s\n", OPTION_HELP[i].text, OPTION_HELP[i].help);
+	}
+}
+
+_printf_(1, 2) static int usage_error(const char *fmt, ...)
+{
+	struct strbuf text = STRBUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	strbuf_vprintf(&text, fmt, ap);
+	va_end(ap);
+	log_error("%s; 'berth --help' tells what there is", strbuf_str(&text));
+	strbuf_release(&text);
+	return EXIT_USAGE;
+}
+
+static bool allowed(const struct command *command, int value)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(BELONGS); i++) {
+		if (BELONGS[i].value == value)
+			return command && (command->options & BELONGS[i].option);
+	}
+	return true;
+}
+
+static const char *option_name(int value)
+{
+	for (const struct option *o = LONG_OPTIONS; o->name; o++) {
+		if (o->val == value)
+			return o->name;
+	}
+	return "?";
+}
+
+static int take_wait(struct arguments *args)
+{
+	args->wait_ms = 10 * 60 * 1000;
+	if (optarg && duration_parse(optarg, &args->wait_ms) < 0)
+		return usage_error("--wait takes a time as 30s or 10m, not '%s'", optarg);
+	return 0;
+}
+
+static int take_option(struct arguments *args, int value)
+{
+	const struct {
+		int value;
+		const char **to;
+	} texts[] = {
+		{ LONG_ROOT, &args->root },	{ LONG_CONFIG, &args->config },
+		{ LONG_STEP, &args->step },	{ LONG_BUNDLE, &args->bundle },
+		{ LONG_SUITE, &args->suite },	{ LONG_ARCH, &args->arch },
+		{ LONG_OUTPUT, &args->output },
+	};
+	const struct {
+		int value;
+		bool *to;
+	} flags[] = {
+		{ LONG_JSON, &args->json },	  { LONG_DRY_RUN, &args->dry_run },
+		{ LONG_JOURNAL, &args->journal }, { LONG_DELETE_DATA, &args->delete_data },
+		{ LONG_ENTER_HOST, &args->enter_host }, { 'q', &args->quiet },
+		{ 'h', &args->help },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (texts[i].value == value) {
+			if (!*optarg)
+				return usage_error("--%s takes a value", option_name(value));
+			*texts[i].to = optarg;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		if (flags[i].value == value)
+			*flags[i].to = true;
+	}
+	if (value == 'v')
+		log_set_level(LOG_LEVEL_DEBUG);
+	return value == LONG_WAIT ? take_wait(args) : 0;
+}
+
+/* The command is the first operand: options may stand before it and behind it. */
+static const struct command *find_command(int argc, char **argv, const char **ret_name)
+{
+	static const char *const WITH_VALUE[] = { "--root", "--config", "--step", "--bundle",
+						  "--suite", "--arch", "--output" };
+
+	*ret_name = NULL;
+	for (int i = 1; i < argc; i++) {
+		bool skip = false;
+
+		for (size_t j = 0; j < ARRAY_SIZE(WITH_VALUE); j++)
+			skip = skip || strcmp(argv[i], WITH_VALUE[j]) == 0;
+		if (skip) {
+			i++;
+		} else if (argv[i][0] != '-') {
+			*ret_name = argv[i];
+			return command_find(argv[i]);
+		}
+	}
+	return NULL;
+}
+
+static int parse(int argc, char **argv, const struct command *command, struct arguments *args)
+{
+	int value;
+
+	opterr = 0;
+	while ((value = getopt_long(argc, argv, ":hqv", LONG_OPTIONS, NULL)) != -1) {
+		int r;
+
+		if (value == '?')
+			return usage_error("there is no option '%s'", argv[optind - 1]);
+		if (value == ':')
+			return usage_error("the option '%s' takes a value", argv[optind - 1]);
+		if (value == LONG_VERSION) {
+			puts("berth " BERTH_VERSION);
+			exit(EXIT_DONE);
+		}
+		if (!allowed(command, value))
+			return usage_error("'%s' does not take --%s", command ? command->name : "berth",
+					   option_name(value));
+		r = take_option(args, value);
+		if (r)
+			return r;
+	}
+	args->argc = argc - optind - 1; /* less the command */
+	args->argv = argv + optind + 1;
+	return 0;
+}
+
+static int check_operands(const struct command *command, const struct arguments *args)
+{
+	if (args->argc < command->min)
+		return usage_error("'berth %s' needs more: %s", command->name, command->operands);
+	if (args->argc > command->max)
+		return usage_error("'berth %s' does not know what to do with '%s'", command->name,
+				   args->argv[command->max]);
+	if (args->step && !step_find(args->step))
+		return usage_error("there is no step '%s'", args->step);
+	return 0;
+}
+
+static int enter_host(const struct arguments *args)
+{
+	struct error err = ERROR_INIT;
+
+	if (!args->enter_host)
+		return 0;
+	return namespace_enter_host(&err) < 0 ? cli_fail(args, &err) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments args = { 0 };
+	const struct command *command;
+	const char *name;
+	int r;
+
+	setlocale(LC_ALL, "C.UTF-8");
+	umask(022);
+	signal(SIGPIPE, SIG_IGN);
+	command = find_command(argc, argv, &name);
+	if (name && strcmp(name, "help") == 0) {
+		print_usage(stdout);
+		return EXIT_DONE;
+	}
+	if (name && !command)
+		return usage_error("there is no command '%s'", name);
+	r = parse(argc, argv, command, &args);
+	if (r)
+		return r;
+	if (args.help || !command) {
+		if (command)
+			print_command_help(command);
+		else
+			print_usage(args.help ? stdout : stderr);
+		return args.help ? EXIT_DONE : EXIT_USAGE;
+	}
+	if (args.quiet)
+		log_set_level(LOG_LEVEL_ERROR);
+	r = check_operands(command, &args);
+	if (r == 0)
+		r = enter_host(&args);
+	return r ? r : command->run(&args);
+}

@@ -1,0 +1,40 @@
+/*
+ * What the package manager says is installed. dpkg's status file is read directly (one file, no
+ * process); on RPM hosts `rpm -q` is asked.
+ */
+#ifndef HOST_PACKAGES_H
+#define HOST_PACKAGES_H
+
+#include "host/host.h"
+#include "host/os.h"
+
+struct package {
+	char *name;
+	char *version;
+	bool installed;	  /* unpacked and configured */
+	bool broken;	  /* half-installed, unpacked, half-configured, triggers pending... */
+	bool configured_only; /* removed, its configuration files are still there */
+};
+
+struct package_db {
+	struct package *items; /* sorted by name */
+	size_t len;
+};
+
+void package_db_release(struct package_db *db);
+
+/* Text of a dpkg status file. */
+int package_db_parse(const char *text, size_t len, struct package_db *ret, struct error *err);
+
+/* Of the host, by family; PACKAGES_NONE gives an empty one. */
+int package_db_read(const struct host *host, enum package_family family, struct package_db *ret,
+		    struct error *err);
+
+/* NULL when the database does not know it. */
+const struct package *package_db_find(const struct package_db *db, const char *name);
+bool package_db_installed(const struct package_db *db, const char *name);
+
+/* dpkg's order of versions (deb-version(7)): negative, 0, positive. */
+int package_version_compare(const char *a, const char *b);
+
+#endif

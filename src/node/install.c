@@ -1,0 +1,153 @@
+/* Forward: checks, plan, preparation, journaled changes, verification, settling. */
+#include "change/apt.h"
+#include "node/node.h"
+
+static const struct step *step_of(const struct change *change)
+{
+	return step_find(change->step);
+}
+
+/* Get what is needed from outside for the whole plan: after this, no network is needed. */
+static int prepare(struct node *node, const struct plan *plan, struct error *err)
+{
+	for (size_t i = 0; i < plan->len; i++) {
+		const struct change *c = &plan->items[i];
+		int r = c->kind->prepare ? c->kind->prepare(&node->ctx.change, c, err) : 0;
+
+		if (r < 0)
+			return error_context(err, "%s", c->step);
+	}
+	return 0;
+}
+
+static int apply_one(struct node *node, const struct change *change, struct error *err)
+{
+	const struct journal_entry *cut =
+		journal_unfinished(&node->journal, change->kind->name, change->target);
+	_cleanup_json_ json_t *before = cut ? json_incref(cut->before) : NULL;
+	_cleanup_json_ json_t *after = NULL;
+	uint64_t number = 0;
+	int r = 0;
+
+	if (!before)
+		r = change->kind->capture(&node->ctx.change, change, &before, err);
+	if (r == 0)
+		r = journal_begin(&node->journal, change, before, cut ? cut->number : 0, &number, err);
+	if (r == 0)
+		r = change->kind->apply(&node->ctx.change, change, before, &after, err);
+	if (r == 0)
+		r = journal_done(&node->journal, number, after, err);
+	return r;
+}
+
+static int apply_observed(struct node *node, const struct change *change, struct error *err)
+{
+	const struct observer *o = &node->observer;
+	uint64_t start = monotonic_ms();
+	int r;
+
+	if (o->change_begin)
+		o->change_begin(o->userdata, change);
+	r = apply_one(node, change, err);
+	if (o->change_end)
+		o->change_end(o->userdata, change, r == 0, monotonic_ms() - start);
+	return r < 0 ? error_context(err, "%s", change->step) : 0;
+}
+
+static int apply_all(struct node *node, const struct plan *plan, struct error *err)
+{
+	const struct observer *o = &node->observer;
+	const struct step *step = NULL;
+	uint64_t start = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < plan->len; i++) {
+		const struct change *change = &plan->items[i];
+
+		if (step_of(change) != step) {
+			if (step && o->step_end)
+				o->step_end(o->userdata, step, true, monotonic_ms() - start);
+			step = step_of(change);
+			start = monotonic_ms();
+			if (o->step_begin)
+				o->step_begin(o->userdata, step, "apply");
+		}
+		r = apply_observed(node, change, err);
+	}
+	if (step && o->step_end)
+		o->step_end(o->userdata, step, r == 0, monotonic_ms() - start);
+	/* Files of units that no later change started (drop-ins alone) must be known all the same. */
+	return r < 0 ? r : context_reload(&node->ctx.change, err);
+}
+
+static int settle(struct node *node, struct error *err)
+{
+	for (const struct step *const *s = steps; *s; s++) {
+		int r = (*s)->settle ? (*s)->settle(&node->ctx, err) : 0;
+
+		if (r < 0)
+			return error_context(err, "%s", (*s)->name);
+	}
+	return journal_mark(&node->journal, "verified", BERTH_VERSION, err);
+}
+
+static int prove(struct node *node, const char *only, struct report *report, struct error *err)
+{
+	int r = facts_read(&node->ctx, err);
+
+	report_release(report);
+	if (r == 0)
+		r = node_verify(node, only, report, err);
+	if (r < 0)
+		return r;
+	if (report_count(report, CHECK_FAIL))
+		return error_set(err, EPROTO, "the changes are made but do not hold: see the failed checks");
+	return only ? 0 : settle(node, err);
+}
+
+/* What a plan that was carried out leaves to do is a defect of ours: say so rather than loop. */
+static int converged(struct node *node, const char *only, struct error *err)
+{
+	_cleanup_(plan_release) struct plan rest = PLAN_INIT;
+	int r = facts_read(&node->ctx, err);
+
+	if (r == 0)
+		r = node_plan(node, only, &rest, err);
+	if (r == 0 && rest.len)
+		r = error_set(err, EPROTO,
+			      "%s: '%s' (%s) still differs after it was changed: something else on this "
+			      "host keeps changing it",
+			      rest.items[0].step, rest.items[0].target, rest.items[0].kind->name);
+	return r;
+}
+
+int node_install(struct node *node, const char *only, const char *command, struct report *report,
+		 struct error *err)
+{
+	_cleanup_(plan_release) struct plan plan = PLAN_INIT;
+	int r = apt_clean_up(&node->host, err);
+
+	if (r == 0)
+		r = facts_read(&node->ctx, err);
+	if (r == 0)
+		r = node_check(node, report, err);
+	if (r == 0 && report_count(report, CHECK_FAIL))
+		r = error_set(err, ECANCELED, "this machine cannot be a sandbox host as it is; nothing "
+			      "was changed");
+	if (r == 0)
+		r = node_plan(node, only, &plan, err);
+	if (r < 0)
+		return r;
+	if (!plan.len && (node->journal.verified || only))
+		return 0;
+	r = prepare(node, &plan, err);
+	if (r == 0)
+		r = journal_mark(&node->journal, "run", command, err);
+	if (r == 0)
+		r = apply_all(node, &plan, err);
+	if (r == 0)
+		r = converged(node, only, err);
+	if (r == 0)
+		r = prove(node, only, report, err);
+	return r < 0 ? r : 1;
+}

@@ -1,0 +1,139 @@
+#include "node/node.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <time.h>
+
+#define SPEC_CAP ((size_t)1 << 20)
+
+uint64_t monotonic_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void node_close(struct node *node)
+{
+	facts_release(&node->ctx.facts);
+	change_context_release(&node->ctx.change);
+	os_clear(&node->ctx.os);
+	journal_close(&node->journal);
+	spec_release(&node->spec);
+	free(node->ctx.bundle_sysbox);
+	free(node->self);
+	fd_closep(&node->lock_fd);
+	host_release(&node->host);
+}
+
+static int load_spec(const struct host *host, const char *config, struct spec *ret,
+		     struct error *err)
+{
+	const char *path = config ? config : SPEC_PATH_DEFAULT;
+	_cleanup_free_ char *text = NULL;
+	size_t len = 0;
+	/* A file named on the command line is the caller's, not the host's. */
+	int r = config ? file_read_at(AT_FDCWD, path, SPEC_CAP, &text, &len) :
+			 host_read(host, path, SPEC_CAP, &text, &len);
+
+	if (r < 0 && (config || r != -ENOENT))
+		return error_errno(err, r, "read the settings '%s'", path);
+	return spec_parse(text ? text : "", len, path, ret, err);
+}
+
+static int find_self(struct node *node, struct error *err)
+{
+	/* The link itself: it works in another mount namespace and when the file was replaced. */
+	node->self = strdup("/proc/self/exe");
+	node->ctx.self = node->self;
+	return node->self ? 0 : error_errno(err, ENOMEM, "start");
+}
+
+static void bind_context(struct node *node, const struct node_options *options)
+{
+	struct change_context *change = &node->ctx.change;
+
+	node->ctx.host = &node->host;
+	node->ctx.spec = &node->spec;
+	change->host = &node->host;
+	change->os = &node->ctx.os;
+	change->progress = &node->progress;
+	change->package_lock_ms = node->spec.timeouts.package_lock;
+	change->packages_ms = node->spec.timeouts.packages;
+	change->download_ms = node->spec.timeouts.download;
+	change->services_ms = node->spec.timeouts.services;
+}
+
+int node_open(const struct node_options *options, struct node *node, struct error *err)
+{
+	const struct journal_entry *packages;
+	int r;
+
+	*node = (struct node){ .host = HOST_INIT, .journal = JOURNAL_INIT, .lock_fd = -EBADF };
+	r = host_open_root(options->root, &node->host, err);
+	if (r == 0)
+		r = load_spec(&node->host, options->config, &node->spec, err);
+	if (r == 0)
+		r = os_read(&node->host, &node->ctx.os, err);
+	if (r == 0)
+		r = find_self(node, err);
+	if (r == 0)
+		r = journal_read(&node->host, &node->journal, err);
+	if (r < 0) {
+		node_close(node);
+		return r;
+	}
+	bind_context(node, options);
+	packages = journal_unfinished(&node->journal, "packages", "packages");
+	node->ctx.resuming_packages = packages != NULL;
+	return 0;
+}
+
+int node_check(struct node *node, struct report *report, struct error *err)
+{
+	for (const struct step *const *s = steps; *s; s++) {
+		int r = (*s)->check ? (*s)->check(&node->ctx, report, err) : 0;
+
+		if (r < 0)
+			return error_context(err, "%s", (*s)->name);
+	}
+	return 0;
+}
+
+int node_plan(struct node *node, const char *only, struct plan *ret, struct error *err)
+{
+	for (const struct step *const *s = steps; *s; s++) {
+		int r;
+
+		if (!(*s)->plan || (only && strcmp(only, (*s)->name) != 0))
+			continue;
+		ret->step = (*s)->name;
+		r = (*s)->plan(&node->ctx, ret, err);
+		if (r < 0)
+			return error_context(err, "%s", (*s)->name);
+	}
+	return 0;
+}
+
+int node_verify(struct node *node, const char *only, struct report *report, struct error *err)
+{
+	for (const struct step *const *s = steps; *s; s++) {
+		uint64_t start = monotonic_ms();
+		size_t failed = report_count(report, CHECK_FAIL);
+		int r;
+
+		if (!(*s)->verify || (only && strcmp(only, (*s)->name) != 0))
+			continue;
+		if (node->observer.step_begin)
+			node->observer.step_begin(node->observer.userdata, *s, "verify");
+		r = (*s)->verify(&node->ctx, report, err);
+		if (node->observer.step_end)
+			node->observer.step_end(node->observer.userdata, *s,
+						r >= 0 && report_count(report, CHECK_FAIL) == failed,
+						monotonic_ms() - start);
+		if (r < 0)
+			return error_context(err, "verify %s", (*s)->name);
+	}
+	return 0;
+}

@@ -1,0 +1,73 @@
+/*
+ * A node and what drives it: spec -> plan -> apply -> verify, and back.
+ *
+ * `struct node` binds a host, its spec, the facts and the journal together for one run of the program.
+ */
+#ifndef NODE_NODE_H
+#define NODE_NODE_H
+
+#include "node/journal.h"
+#include "step/step.h"
+
+/* What a run tells the one who watches. All optional; called in order, from the run's own thread. */
+struct observer {
+	void (*step_begin)(void *userdata, const struct step *step, const char *phase);
+	void (*step_end)(void *userdata, const struct step *step, bool ok, uint64_t ms);
+	void (*change_begin)(void *userdata, const struct change *change);
+	void (*change_end)(void *userdata, const struct change *change, bool ok, uint64_t ms);
+	void (*undone)(void *userdata, const struct journal_entry *entry, enum undo_outcome outcome,
+		       const char *why);
+	void *userdata;
+};
+
+struct node {
+	struct host host;
+	struct spec spec;
+	struct step_context ctx;
+	struct journal journal;
+	struct progress progress;
+	struct observer observer;
+	char *self;
+	int lock_fd;
+};
+
+struct node_options {
+	const char *root;	/* a folder instead of the machine, or NULL */
+	const char *config;	/* settings file on the host; NULL: the default place, absent is fine */
+};
+
+void node_close(struct node *node);
+
+/* Host, settings, facts, journal. `node` must stay where it is until node_close. */
+int node_open(const struct node_options *options, struct node *node, struct error *err);
+
+/* Every step's checks (`only`: of that step alone, NULL: all). */
+int node_check(struct node *node, struct report *report, struct error *err);
+
+/* What would change. */
+int node_plan(struct node *node, const char *only, struct plan *ret, struct error *err);
+
+/*
+ * Make it so: checks, plan, preparation of all, then each change journaled, verification, settling.
+ * `report` gets the checks (when they refuse: -ECANCELED) or the verification (when it fails: -EPROTO).
+ * 1: done, 0: there was nothing to do.
+ */
+int node_install(struct node *node, const char *only, const char *command, struct report *report,
+		 struct error *err);
+
+/* Prove every step. */
+int node_verify(struct node *node, const char *only, struct report *report, struct error *err);
+
+struct undo_summary {
+	unsigned undone, nothing, left;
+};
+
+/*
+ * Put everything back, newest change first. Tenants' data goes back to where it was looked for; refused
+ * with the figures when it does not fit, lost only with `delete_data`.
+ */
+int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret, struct error *err);
+
+uint64_t monotonic_ms(void);
+
+#endif

@@ -1,0 +1,121 @@
+/* Back: the journal, newest entry first; each thing only if it is still what berth left. */
+#include "base/units.h"
+#include "change/apt.h"
+#include "change/docker_data.h"
+#include "change/tree.h"
+#include "node/node.h"
+#include "step/layout.h"
+#include "sys/fsinfo.h"
+
+#include <fcntl.h>
+
+static const char *outcome_name(enum undo_outcome outcome)
+{
+	static const char *const NAMES[] = { "undone", "nothing", "left" };
+
+	return NAMES[outcome];
+}
+
+/* All kinds known? Better to find out before the first thing is put back. */
+static int check_kinds(const struct journal *journal, struct error *err)
+{
+	for (size_t i = 0; i < journal->len; i++) {
+		const struct journal_entry *e = &journal->entries[i];
+
+		if (journal_in_force(e) && !change_kind_find(e->kind))
+			return error_set(err, EPROTONOSUPPORT,
+					 "the journal has a change of a kind ('%s') that this berth does "
+					 "not know: use the newer one that wrote it",
+					 e->kind);
+	}
+	return 0;
+}
+
+/* Does the tenants' data fit where it would go back to? Asked before anything is touched. */
+static int check_data(struct node *node, bool delete_data, struct error *err)
+{
+	_cleanup_fd_ int fd = -EBADF;
+	char needed[UNITS_MAX], available[UNITS_MAX];
+	struct data_summary data = { 0 };
+	struct fsinfo info;
+	int r;
+
+	if (!node->ctx.facts.pool_mounted || delete_data)
+		return 0;
+	r = docker_data_present(&node->host, POOL_DIR "/docker", &data);
+	if (r <= 0)
+		return r < 0 ? error_errno(err, r, "look at '%s'", POOL_DIR "/docker") : 0;
+	fd = host_open(&node->host, "/var/lib", O_RDONLY | O_DIRECTORY, 0);
+	r = fd < 0 ? error_errno(err, fd, "open '/var/lib'") : fsinfo_fd(fd, &info, err);
+	if (r < 0 || data.bytes + (data.bytes >> 4) < info.available)
+		return r;
+	size_format(data.bytes, needed);
+	size_format(info.available, available);
+	return error_set(err, ENOSPC,
+			 "Docker's data (%" PRIu64 " images, %" PRIu64 " containers, %" PRIu64
+			 " volumes: %s) does not fit on "
+			 "/var/lib (%s free): free space there, remove what is not needed, or lose it all "
+			 "with --delete-data; nothing was changed",
+			 data.images, data.containers, data.volumes, needed, available);
+}
+
+static int undo_one(struct node *node, const struct journal_entry *e, struct undo_summary *summary,
+		    struct error *err)
+{
+	const struct change_kind *kind = change_kind_find(e->kind);
+	struct change_record record = { e->target, e->want, e->before, e->after };
+	_cleanup_(strbuf_release) struct strbuf why = STRBUF_INIT;
+	enum undo_outcome outcome = UNDO_NOTHING;
+	uint64_t number = e->number;
+	int r;
+
+	progress_activityf(&node->progress, "%s %s", e->kind, e->target);
+	r = kind->undo(&node->ctx.change, &record, &outcome, &why, err);
+	if (r < 0)
+		return error_context(err, "put '%s' (%s) back", e->target, e->kind);
+	if (node->observer.undone)
+		node->observer.undone(node->observer.userdata, e, outcome, strbuf_str(&why));
+	summary->undone += outcome == UNDO_DONE;
+	summary->nothing += outcome == UNDO_NOTHING;
+	summary->left += outcome == UNDO_LEFT;
+	return journal_undone(&node->journal, number, outcome_name(outcome),
+			      why.len ? strbuf_str(&why) : NULL, err);
+}
+
+/* Our own state goes last; where something was left, its records and backups stay with it. */
+static int remove_state(struct node *node, bool keep_journal, struct error *err)
+{
+	static const char *const PARTS[] = { CACHE_DIR, POOL_DIR, STATE_DIR "/containers.json" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(PARTS); i++)
+		r = tree_remove(&node->host, PARTS[i], err);
+	if (r < 0 || keep_journal)
+		return r;
+	fd_closep(&node->journal.fd);
+	r = tree_remove(&node->host, STATE_DIR, err);
+	return r;
+}
+
+int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret, struct error *err)
+{
+	int r = apt_clean_up(&node->host, err);
+
+	*ret = (struct undo_summary){ 0 };
+	node->ctx.change.delete_data = delete_data;
+	if (r == 0)
+		r = facts_read(&node->ctx, err);
+	if (r == 0)
+		r = check_kinds(&node->journal, err);
+	if (r == 0)
+		r = check_data(node, delete_data, err);
+	if (r == 0 && node->journal.len)
+		r = journal_mark(&node->journal, "run", "uninstall", err);
+	for (size_t i = node->journal.len; r == 0 && i > 0; i--) {
+		if (journal_in_force(&node->journal.entries[i - 1]))
+			r = undo_one(node, &node->journal.entries[i - 1], ret, err);
+	}
+	if (r == 0)
+		r = context_reload(&node->ctx.change, err);
+	return r < 0 ? r : remove_state(node, ret->left > 0, err);
+}

@@ -1,0 +1,136 @@
+/* The table of settings: the one place that names them. */
+#include <arpa/inet.h>
+
+#include "base/digest.h"
+#include "base/units.h"
+#include "spec/spec.h"
+
+static int check_cidr(const char *value, char why[static 128])
+{
+	char address[INET_ADDRSTRLEN];
+	const char *slash = strchr(value, '/');
+	struct in_addr in;
+	uint64_t prefix;
+
+	if (!slash || (size_t)(slash - value) >= sizeof(address))
+		goto bad;
+	memcpy(address, value, (size_t)(slash - value));
+	address[slash - value] = '\0';
+	if (inet_pton(AF_INET, address, &in) != 1 || u64_parse(slash + 1, &prefix) < 0 ||
+	    prefix < 8 || prefix > 30)
+		goto bad;
+	return 0;
+bad:
+	(void)snprintf(why, 128, "write an IPv4 address and a prefix length, as 172.24.0.1/16");
+	return -EINVAL;
+}
+
+static int check_sha256(const char *value, char why[static 128])
+{
+	if (!*value || digest_valid(value))
+		return 0;
+	(void)snprintf(why, 128, "a SHA-256 is 64 hexadecimal digits");
+	return -EINVAL;
+}
+
+static int check_url(const char *value, char why[static 128])
+{
+	if (!*value || strncmp(value, "https://", 8) == 0 || strncmp(value, "http://", 7) == 0 ||
+	    strncmp(value, "file:///", 8) == 0)
+		return 0;
+	(void)snprintf(why, 128, "write an http://, https:// or file:/// URL");
+	return -EINVAL;
+}
+
+static int check_version(const char *value, char why[static 128])
+{
+	if (*value && strspn(value, "0123456789.") == strlen(value))
+		return 0;
+	(void)snprintf(why, 128, "write a version as 0.7.1");
+	return -EINVAL;
+}
+
+static int check_word(const char *value, char why[static 128])
+{
+	static const char OK[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+-_";
+
+	if (*value && *value != '-' && strspn(value, OK) == strlen(value))
+		return 0;
+	(void)snprintf(why, 128, "only letters, digits and . + - _ are allowed");
+	return -EINVAL;
+}
+
+static const char *const ALLOCATE[] = { "auto", "full", "sparse", NULL };
+static const char *const INTERRUPT[] = { "allow", "refuse", NULL };
+static const char *const OTHER_VERSION[] = { "keep", "upgrade", "exact", NULL };
+
+#define AT(member) offsetof(struct spec, member)
+#define MINUTES(n) ((uint64_t)(n) * 60 * 1000)
+
+const struct spec_field spec_fields[] = {
+	{ "pool.size", SPEC_SIZE, AT(pool.size), "50G", .min = 1ULL << 30, .max = 1ULL << 50,
+	  .environment = "XFS_STORAGE_SIZE",
+	  .help = "Size of the pool's image. A pool that exists is never shrunk." },
+	{ "pool.image", SPEC_PATH, AT(pool.image), "/var/lib/docker-xfs.img",
+	  .help = "The image file that holds the pool's XFS file system." },
+	{ "pool.device", SPEC_PATH, AT(pool.device), "",
+	  .help = "A block device to use instead of an image. It must be blank, or a pool already." },
+	{ "pool.allocate", SPEC_CHOICE, AT(pool.allocate), "auto", .choices = ALLOCATE,
+	  .help = "Give the image its blocks at once (full), as they are written (sparse), or fully "
+		  "where that leaves the reserve free (auto)." },
+	{ "pool.reserve", SPEC_SIZE, AT(pool.reserve), "2G", .max = 1ULL << 50,
+	  .help = "Space that must stay free on the image's own file system." },
+	{ "docker.package", SPEC_STRING, AT(docker.package), "auto", .check = check_word,
+	  .help = "Package to install where there is no Docker; auto: docker.io on Debian and Ubuntu "
+		  "(docker-ce where its repository is configured), docker or moby-engine on RPM hosts." },
+	{ "docker.bridge_ip", SPEC_STRING, AT(docker.bridge_ip), "172.24.0.1/16",
+	  .check = check_cidr,
+	  .help = "Docker's bip, set where daemon.json has none: Sysbox's package would set its own "
+		  "and restart Docker." },
+	{ "docker.address_pool", SPEC_STRING, AT(docker.pool_base), "172.25.0.0/16",
+	  .check = check_cidr,
+	  .help = "Base of Docker's default-address-pools, set where daemon.json has none." },
+	{ "docker.address_pool_prefix", SPEC_NUMBER, AT(docker.pool_size), "24", .min = 16, .max = 28,
+	  .help = "Prefix length of each network taken from docker.address_pool." },
+	{ "docker.live_restore", SPEC_BOOL, AT(docker.live_restore), "true",
+	  .help = "Sandboxes keep running while dockerd restarts." },
+	{ "docker.default_runtime", SPEC_BOOL, AT(docker.default_runtime), "true",
+	  .help = "Make sysbox-runc the default runtime." },
+	{ "docker.log_max_size", SPEC_STRING, AT(docker.log_max_size), "10m", .check = check_word,
+	  .help = "max-size of json-file logs." },
+	{ "docker.log_max_file", SPEC_NUMBER, AT(docker.log_max_file), "3", .min = 1, .max = 1000,
+	  .help = "max-file of json-file logs." },
+	{ "docker.interrupt", SPEC_CHOICE, AT(docker.interrupt), "allow", .choices = INTERRUPT,
+	  .help = "Whether running containers may be stopped (and are started again) where a change "
+		  "needs it, or the run is refused." },
+	{ "sysbox.version", SPEC_STRING, AT(sysbox.version), "0.7.1", .check = check_version,
+	  .help = "Sysbox CE release to install." },
+	{ "sysbox.url", SPEC_STRING, AT(sysbox.url), "", .check = check_url,
+	  .help = "Where to get the package; empty: the official release. Needs sysbox.sha256." },
+	{ "sysbox.sha256", SPEC_STRING, AT(sysbox.sha256), "", .check = check_sha256,
+	  .help = "SHA-256 of the package; empty: the pin berth has for that version and architecture." },
+	{ "sysbox.file", SPEC_PATH, AT(sysbox.file), "",
+	  .help = "A Sysbox package on this machine, used instead of a download." },
+	{ "sysbox.other_version", SPEC_CHOICE, AT(sysbox.other_version), "keep",
+	  .choices = OTHER_VERSION,
+	  .help = "What to do with another version already installed: keep it, upgrade an older one, "
+		  "or insist on exactly sysbox.version." },
+	{ "sysbox.inner_image_preload", SPEC_BOOL, AT(sysbox.inner_image_preload), "false",
+	  .help = "Let Sysbox copy a sandbox's inner images into its layer when it stops: slow and doubles "
+		  "the space; only docker commit of inner images needs it." },
+	{ "sysbox.log_level", SPEC_STRING, AT(sysbox.log_level), "info", .check = check_word,
+	  .help = "Log level of sysbox-mgr and sysbox-fs." },
+	{ "verify.sandbox", SPEC_BOOL, AT(verify.sandbox), "true",
+	  .help = "Start a real sandbox as part of the verification." },
+	{ "timeouts.package_lock", SPEC_DURATION, AT(timeouts.package_lock), "10m",
+	  .max = MINUTES(24 * 60), .help = "How long to wait for another package manager's lock." },
+	{ "timeouts.packages", SPEC_DURATION, AT(timeouts.packages), "30m", .min = 1000,
+	  .max = MINUTES(24 * 60), .help = "Deadline of one package transaction." },
+	{ "timeouts.download", SPEC_DURATION, AT(timeouts.download), "15m", .min = 1000,
+	  .max = MINUTES(24 * 60), .help = "Deadline of a download, retries included." },
+	{ "timeouts.services", SPEC_DURATION, AT(timeouts.services), "3m", .min = 1000,
+	  .max = MINUTES(60), .help = "How long a service may take until it answers." },
+};
+
+const size_t spec_field_count = ARRAY_SIZE(spec_fields);
+_Static_assert(ARRAY_SIZE(spec_fields) <= SPEC_FIELDS_MAX, "raise SPEC_FIELDS_MAX");

@@ -1,0 +1,115 @@
+/*
+ * What a node shall be: /etc/berth/config.yaml, every key optional.
+ *
+ * One table (spec_fields) has for each key its type, default, bounds and one sentence of help; the
+ * loader, `berth config show` and the manual page are made of it. A value's origin is remembered:
+ * the default, a line of the file, or an environment variable.
+ */
+#ifndef SPEC_SPEC_H
+#define SPEC_SPEC_H
+
+#include "base/json.h"
+#include "base/strbuf.h"
+#include "base/strv.h"
+
+#define SPEC_PATH_DEFAULT "/etc/berth/config.yaml"
+#define SPEC_FIELDS_MAX	  64
+
+enum sysbox_other_version {
+	SYSBOX_KEEP,	/* what is installed stays, whatever its version */
+	SYSBOX_UPGRADE, /* an older one is replaced, a newer one stays */
+	SYSBOX_EXACT,	/* it must be the version the spec names */
+};
+
+enum pool_allocate {
+	POOL_ALLOCATE_AUTO,   /* full where it fits beside the reserve, else sparse */
+	POOL_ALLOCATE_FULL,   /* every block now: a full backing disk cannot hurt the pool */
+	POOL_ALLOCATE_SPARSE, /* as it is written */
+};
+
+enum interrupt_policy {
+	INTERRUPT_ALLOW,  /* running containers may be stopped for the change, and are started again */
+	INTERRUPT_REFUSE, /* say what would stop, change nothing */
+};
+
+struct spec {
+	struct {
+		char *image;
+		char *device; /* "" : an image */
+		uint64_t size;
+		uint64_t reserve;
+		int allocate; /* enum pool_allocate */
+	} pool;
+	struct {
+		char *package; /* "auto" or a name */
+		char *bridge_ip;
+		char *pool_base;
+		uint64_t pool_size; /* prefix length */
+		bool live_restore;
+		bool default_runtime;
+		char *log_max_size;
+		uint64_t log_max_file;
+		int interrupt; /* enum interrupt_policy */
+	} docker;
+	struct {
+		char *version;
+		char *url;    /* "" : the official place */
+		char *sha256; /* "" : berth's own table */
+		char *file;   /* "" : download */
+		int other_version; /* enum sysbox_other_version */
+		bool inner_image_preload;
+		char *log_level;
+	} sysbox;
+	struct {
+		bool sandbox;
+	} verify;
+	struct {
+		uint64_t package_lock, packages, download, services; /* ms */
+	} timeouts;
+	char *origin[SPEC_FIELDS_MAX]; /* by field: "default", "FILE:LINE", "XFS_STORAGE_SIZE" */
+};
+
+#define SPEC_INIT ((struct spec){ 0 })
+void spec_release(struct spec *spec);
+
+enum spec_type {
+	SPEC_STRING,
+	SPEC_PATH, /* absolute, or empty where allowed */
+	SPEC_SIZE,
+	SPEC_DURATION,
+	SPEC_NUMBER,
+	SPEC_BOOL,
+	SPEC_CHOICE,
+};
+
+struct spec_field {
+	const char *key; /* "pool.size" */
+	enum spec_type type;
+	size_t offset;		    /* of the member in struct spec */
+	const char *fallback;	    /* the default, as it would be written in the file */
+	const char *const *choices; /* SPEC_CHOICE: NULL-terminated, in the enum's order */
+	uint64_t min, max;	    /* of sizes, durations (ms) and numbers; 0, 0: none */
+	const char *environment;    /* a variable that overrides file and default, or NULL */
+	int (*check)(const char *value, char why[static 128]); /* more than the type says, or NULL */
+	const char *help;
+};
+
+extern const struct spec_field spec_fields[];
+extern const size_t spec_field_count;
+
+/* All defaults, then the environment. */
+int spec_default(struct spec *ret, struct error *err);
+
+/*
+ * Text of a settings file over the defaults, the environment over both. Errors read
+ * "/etc/berth/config.yaml:3: unknown key 'pool.sise' (did you mean 'pool.size'?)": -EINVAL.
+ */
+int spec_parse(const char *text, size_t len, const char *path, struct spec *ret, struct error *err);
+
+/* The effective value of a field as it would be written in the file. free() it. */
+char *spec_value(const struct spec *spec, const struct spec_field *field);
+
+/* {"pool": {"size": {"value": ..., "origin": ...}}}: nested, for `config show --json`. */
+json_t *spec_json(const struct spec *spec);
+
+#endif

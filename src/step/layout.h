@@ -1,0 +1,20 @@
+/* Where things are on a host, for all steps. */
+#ifndef STEP_LAYOUT_H
+#define STEP_LAYOUT_H
+
+#define BERTH_PROGRAM	"/usr/local/lib/berth/berth"
+#define DAEMON_JSON	"/etc/docker/daemon.json"
+#define DOCKER_DATA	"/var/lib/docker"
+#define SYSBOX_DATA	"/var/lib/sysbox"
+#define SYSBOX_RUNC	"/usr/bin/sysbox-runc"
+#define RUNTIME_NAME	"sysbox-runc"
+
+#define UNIT_DIR	"/etc/systemd/system"
+#define POOL_SERVICE	"berth-pool.service"
+#define POOL_MOUNT	"var-lib-berth-pool.mount"
+#define DOCKER_MOUNT	"var-lib-docker.mount"
+#define SYSBOX_MOUNT	"var-lib-sysbox.mount"
+#define DROPIN		"50-berth.conf"
+#define POOL_LINK	"/run/berth/pool-device" /* to the device the pool is on, made at boot */
+
+#endif

@@ -1,0 +1,222 @@
+/*
+ * The pool: one XFS with project quotas, mounted once at /var/lib/berth/pool and bound to
+ * /var/lib/docker and /var/lib/sysbox by mount units. Without it neither Docker nor Sysbox starts.
+ */
+#include <sys/random.h>
+
+#include "change/packages.h"
+#include "step/layout.h"
+#include "step/pool_check.h"
+#include "step/table.h"
+#include "sys/blkprobe.h"
+
+#include <fcntl.h>
+
+static const char *pool_target(const struct step_context *ctx)
+{
+	return *ctx->spec->pool.device ? ctx->spec->pool.device : ctx->spec->pool.image;
+}
+
+/* The file system's UUID where there is one, else a new one (RFC 9562, version 4). */
+static int pool_uuid(const struct step_context *ctx, char ret[static 40], struct error *err)
+{
+	_cleanup_fd_ int fd = host_open(ctx->host, pool_target(ctx), O_RDONLY | O_NONBLOCK, 0);
+	unsigned char b[16];
+	struct blkprobe probe;
+
+	if (fd >= 0 && blkprobe_fd(fd, &probe, NULL) == 0 && strcmp(probe.type, "xfs") == 0) {
+		memcpy(ret, probe.uuid, sizeof(probe.uuid));
+		return 0;
+	}
+	if (getrandom(b, sizeof(b), 0) != (ssize_t)sizeof(b))
+		return error_errno(err, errno, "make a UUID");
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	(void)snprintf(ret, 40, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		       b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11],
+		       b[12], b[13], b[14], b[15]);
+	return 0;
+}
+
+static int plan_file_system(struct step_context *ctx, struct plan *plan, const char *uuid,
+			    struct error *err)
+{
+	static const char *const ALLOCATE[] = { "auto", "full", "sparse" };
+	static const char *const TOOLS[] = { "xfsprogs", NULL };
+	_cleanup_free_ char *mkfs = host_find_program(ctx->host, "mkfs.xfs");
+	int r = 0;
+
+	if (!mkfs)
+		r = plan_packages(plan, &ctx->change, &ctx->facts.packages, TOOLS, "mkfs.xfs", err);
+	if (r < 0)
+		return r;
+	return plan_add(plan, &ctx->change, &change_pool, pool_target(ctx),
+			json_pack("{s:b, s:I, s:s, s:I, s:s}", "device", *ctx->spec->pool.device != 0,
+				  "size", (json_int_t)ctx->spec->pool.size, "allocate",
+				  ALLOCATE[ctx->spec->pool.allocate], "reserve",
+				  (json_int_t)ctx->spec->pool.reserve, "uuid", uuid),
+			NULL, "the pool's file system", err);
+}
+
+static char *pool_service(const struct step_context *ctx)
+{
+	return xasprintf("# Written by berth: finds the pool's device (a loop device with direct I/O for an\n"
+			 "# image) and links %s to it.\n"
+			 "[Unit]\n"
+			 "Description=berth pool device\n"
+			 "Documentation=man:berth(8)\n"
+			 "DefaultDependencies=no\n"
+			 "RequiresMountsFor=%s\n"
+			 "After=systemd-modules-load.service local-fs.target\n"
+			 "Conflicts=umount.target\n"
+			 "Before=umount.target %s\n"
+			 "\n"
+			 "[Service]\n"
+			 "Type=oneshot\n"
+			 "RemainAfterExit=yes\n"
+			 "ExecStart=" BERTH_PROGRAM " pool attach %s\n"
+			 "ExecStop=" BERTH_PROGRAM " pool detach %s\n"
+			 "TimeoutSec=90\n",
+			 POOL_LINK, pool_target(ctx), POOL_MOUNT, pool_target(ctx), pool_target(ctx));
+}
+
+static const char POOL_MOUNT_UNIT[] =
+	"# Written by berth: the pool. Quotas are decided at this mount: prjquota must be here.\n"
+	"[Unit]\n"
+	"Description=berth pool\n"
+	"Documentation=man:berth(8)\n"
+	"DefaultDependencies=no\n"
+	"Requires=" POOL_SERVICE "\n"
+	"After=" POOL_SERVICE "\n"
+	"Conflicts=umount.target\n"
+	"Before=umount.target\n"
+	"\n"
+	"[Mount]\n"
+	"What=" POOL_LINK "\n"
+	"Where=" POOL_DIR "\n"
+	"Type=xfs\n"
+	"Options=prjquota,noatime\n"
+	"TimeoutSec=90\n"
+	"\n"
+	"[Install]\n"
+	"WantedBy=multi-user.target\n";
+
+static char *bind_unit(const char *what, const char *where, const char *before)
+{
+	return xasprintf("# Written by berth: a part of the pool where its user expects it.\n"
+			 "[Unit]\n"
+			 "Description=berth pool on %s\n"
+			 "Documentation=man:berth(8)\n"
+			 "DefaultDependencies=no\n"
+			 "Requires=" POOL_MOUNT "\n"
+			 "After=" POOL_MOUNT "\n"
+			 "Conflicts=umount.target\n"
+			 "Before=umount.target %s\n"
+			 "\n"
+			 "[Mount]\n"
+			 "What=%s\n"
+			 "Where=%s\n"
+			 "Type=none\n"
+			 "Options=bind\n"
+			 "\n"
+			 "[Install]\n"
+			 "WantedBy=multi-user.target\n",
+			 where, before, what, where);
+}
+
+static const char DOCKER_DROPIN[] =
+	"# Written by berth: Docker starts with its pool and with Sysbox, never on the root disk.\n"
+	"[Unit]\n"
+	"Requires=" DOCKER_MOUNT "\n"
+	"After=" DOCKER_MOUNT " sysbox.service\n"
+	"Wants=sysbox.service\n"
+	"AssertPathIsMountPoint=" DOCKER_DATA "\n";
+
+static int plan_units(struct step_context *ctx, struct plan *plan, struct error *err)
+{
+	_cleanup_free_ char *service = pool_service(ctx);
+	_cleanup_free_ char *docker = bind_unit(POOL_DIR "/docker", DOCKER_DATA, "docker.service");
+	_cleanup_free_ char *sysbox = bind_unit(POOL_DIR "/sysbox", SYSBOX_DATA,
+						"sysbox-mgr.service");
+	const struct {
+		const char *path, *text;
+	} files[] = {
+		{ UNIT_DIR "/" POOL_SERVICE, service },
+		{ UNIT_DIR "/" POOL_MOUNT, POOL_MOUNT_UNIT },
+		{ UNIT_DIR "/" DOCKER_MOUNT, docker },
+		{ UNIT_DIR "/" SYSBOX_MOUNT, sysbox },
+		{ UNIT_DIR "/docker.service.d/" DROPIN, DOCKER_DROPIN },
+	};
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(files); i++) {
+		if (!files[i].text)
+			return error_errno(err, ENOMEM, "plan the pool's units");
+		r = plan_file(plan, &ctx->change, files[i].path, files[i].text, 0644, NULL, err);
+	}
+	return r;
+}
+
+/* A part of the pool: its directory, what was in its place moved in, its mount. */
+static int plan_part(struct step_context *ctx, struct plan *plan, const char *place,
+		     const char *part, const char *mount, int mode, struct error *err)
+{
+	int r = plan_add(plan, &ctx->change, &change_pool_dir, part,
+			 json_pack("{s:i}", "mode", mode), NULL, NULL, err);
+
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_move, place, json_pack("{s:s}", "to", part),
+			     NULL, "existing data, copied and compared; the old copy stays until verified",
+			     err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_enable, mount, json_object(), NULL, NULL, err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_start, mount, json_object(), NULL, NULL, err);
+	return r;
+}
+
+static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *err)
+{
+	char uuid[40];
+	int r = pool_uuid(ctx, uuid, err);
+
+	if (r == 0 && !ctx->facts.pool_mounted)
+		r = plan_file_system(ctx, plan, uuid, err);
+	if (r >= 0)
+		r = plan_units(ctx, plan, err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_enable, POOL_MOUNT, json_object(), NULL, NULL,
+			     err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_start, POOL_MOUNT, json_object(), NULL, NULL,
+			     err);
+	if (r >= 0)
+		r = plan_part(ctx, plan, DOCKER_DATA, POOL_DIR "/docker", DOCKER_MOUNT, 0710, err);
+	if (r >= 0)
+		r = plan_part(ctx, plan, SYSBOX_DATA, POOL_DIR "/sysbox", SYSBOX_MOUNT, 0700, err);
+	return r;
+}
+
+static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+{
+	return pool_probe(ctx, pool_target(ctx), ret, err);
+}
+
+static int verify(struct step_context *ctx, struct report *report, struct error *err)
+{
+	return pool_verify(ctx, report, err);
+}
+
+static int settle(struct step_context *ctx, struct error *err)
+{
+	return pool_settle(ctx, err);
+}
+
+const struct step step_pool = {
+	.name = "pool",
+	.summary = "XFS with project quotas under Docker and Sysbox",
+	.probe = probe,
+	.plan = plan_pool,
+	.verify = verify,
+	.settle = settle,
+};

@@ -1,0 +1,202 @@
+#include "step/pool_check.h"
+
+#include <fcntl.h>
+
+#include "base/units.h"
+#include "change/move.h"
+#include "step/layout.h"
+#include "sys/fsinfo.h"
+#include "sys/loop.h"
+#include "sys/quota.h"
+#include "sys/xfs.h"
+
+/* An id of the very top of the range: neither Docker nor people hand these out. */
+#define PROBE_PROJECT 4294967000U
+#define PROBE_LIMIT   ((uint64_t)1 << 20)
+#define PROBE_DIR     POOL_DIR "/.berth-verify"
+
+static const char REMEDY[] = "run berth install; systemctl status berth-pool var-lib-berth-pool.mount";
+
+int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret, struct error *err)
+{
+	_cleanup_fd_ int fd = -EBADF;
+	char total[UNITS_MAX], available[UNITS_MAX];
+	struct fsinfo info;
+
+	if (!ctx->facts.pool_mounted) {
+		strbuf_printf(ret, "'%s' %s, not mounted", target,
+			      host_exists(ctx->host, target) ? "is there" : "is not there");
+		return 0;
+	}
+	fd = host_open(ctx->host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 || fsinfo_fd(fd, &info, err) < 0)
+		return error_errno(err, fd < 0 ? fd : -EIO, "look at '%s'", POOL_DIR);
+	strbuf_printf(ret, "'%s' mounted, %s of %s free", target,
+		      size_format(info.available, available), size_format(info.total, total));
+	return 0;
+}
+
+static bool bound(struct step_context *ctx, const char *place, const char *part)
+{
+	const struct mount_entry *pool = mount_table_at(&ctx->facts.mounts, POOL_DIR);
+	const struct mount_entry *m = mount_table_at(&ctx->facts.mounts, place);
+
+	return pool && m && m->major == pool->major && m->minor == pool->minor &&
+	       strcmp(m->root, part) == 0;
+}
+
+static void check_mounts(struct step_context *ctx, struct report *report)
+{
+	bool docker = bound(ctx, DOCKER_DATA, "/docker");
+	bool sysbox = bound(ctx, SYSBOX_DATA, "/sysbox");
+
+	if (docker && sysbox)
+		report_add(report, "pool.mounts", CHECK_PASS, NULL,
+			   "the pool is mounted, and bound to " DOCKER_DATA " and " SYSBOX_DATA);
+	else
+		report_add(report, "pool.mounts", CHECK_FAIL, REMEDY, "%s is not on the pool",
+			   docker ? SYSBOX_DATA : DOCKER_DATA);
+}
+
+static void check_geometry(int fd, struct report *report)
+{
+	struct xfs_geometry geometry;
+	struct error err = ERROR_INIT;
+
+	if (xfs_get_geometry(fd, &geometry, &err) < 0)
+		report_add(report, "pool.xfs", CHECK_FAIL, REMEDY, "%s", err.message);
+	else
+		report_add(report, "pool.xfs", geometry.ftype ? CHECK_PASS : CHECK_FAIL,
+			   geometry.ftype ? NULL : "make the pool anew: ftype is decided by mkfs",
+			   "the pool is XFS with ftype=%d", geometry.ftype);
+}
+
+static void check_direct_io(struct step_context *ctx, struct report *report)
+{
+	const struct mount_entry *pool = mount_table_at(&ctx->facts.mounts, POOL_DIR);
+	struct error err = ERROR_INIT;
+	struct loop_device loop;
+
+	if (strncmp(pool->source, "/dev/loop", 9) != 0 ||
+	    loop_inspect(pool->source, &loop, &err) < 0)
+		return;
+	if (loop.direct_io)
+		report_add(report, "pool.direct-io", CHECK_PASS, NULL,
+			   "%s does direct I/O to its image", loop.device);
+	else
+		report_add(report, "pool.direct-io", CHECK_WARN,
+			   "put the image on ext4 or XFS; pages are cached twice otherwise",
+			   "%s has no direct I/O: its file system cannot do it", loop.device);
+}
+
+/* Write past the limit of a project of our own; 1 when the kernel stopped it with ENOSPC. */
+static int fill(int dir, struct error *err)
+{
+	static const char BLOCK[65536] = { 1 };
+	_cleanup_fd_ int fd = openat(dir, "fill", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return error_errno(err, errno, "make a file in the test project");
+	for (uint64_t written = 0; written < 4 * PROBE_LIMIT; written += sizeof(BLOCK)) {
+		if (write(fd, BLOCK, sizeof(BLOCK)) < 0)
+			return errno == ENOSPC || errno == EDQUOT ?
+				       1 :
+				       error_errno(err, errno, "write into the test project");
+	}
+	return 0;
+}
+
+static int enforce(int pool, int dir, struct error *err)
+{
+	struct quota_usage usage;
+	int r = quota_set_limit(pool, PROBE_PROJECT, PROBE_LIMIT, 0, err);
+
+	if (r == 0)
+		r = quota_get(pool, PROBE_PROJECT, &usage, err);
+	if (r == 0 && usage.hard != PROBE_LIMIT)
+		return error_set(err, EIO, "the limit does not read back");
+	if (r == 0)
+		r = quota_set_project(dir, PROBE_PROJECT, true, err);
+	return r < 0 ? r : fill(dir, err);
+}
+
+/* The real proof: a project with 1 MiB cannot take a byte more, whatever any state bit says. */
+static void check_enforcement(struct step_context *ctx, int pool, struct report *report)
+{
+	_cleanup_fd_ int dir = -EBADF;
+	struct error err = ERROR_INIT, ignored = ERROR_INIT;
+	int r = host_mkdirs(ctx->host, PROBE_DIR, 0700, NULL, &err);
+
+	if (r == 0) {
+		dir = host_open(ctx->host, PROBE_DIR, O_RDONLY | O_DIRECTORY, 0);
+		r = dir < 0 ? error_errno(&err, dir, "open '%s'", PROBE_DIR) :
+			      enforce(pool, dir, &err);
+	}
+	if (dir >= 0)
+		(void)unlinkat(dir, "fill", 0);
+	(void)host_rmdir(ctx->host, PROBE_DIR);
+	(void)quota_set_limit(pool, PROBE_PROJECT, 0, 0, &ignored);
+	if (r == 1)
+		report_add(report, "pool.enforcement", CHECK_PASS, NULL,
+			   "a project with 1M was stopped at 1M");
+	else
+		report_add(report, "pool.enforcement", CHECK_FAIL, REMEDY,
+			   r == 0 ? "a project with a limit of 1M could write 4M%s" :
+				    "quota enforcement could not be tried: %s",
+			   r == 0 ? "" : err.message);
+}
+
+static void check_quota(int fd, struct report *report)
+{
+	struct quota_state state;
+	struct error err = ERROR_INIT;
+
+	if (quota_get_state(fd, &state, &err) < 0)
+		report_add(report, "pool.quota", CHECK_FAIL, REMEDY, "%s", err.message);
+	else
+		report_add(report, "pool.quota",
+			   state.accounting && state.enforcement ? CHECK_PASS : CHECK_FAIL,
+			   state.accounting && state.enforcement ? NULL : REMEDY,
+			   "project quota: accounting %s, enforcement %s",
+			   state.accounting ? "on" : "off", state.enforcement ? "on" : "off");
+}
+
+int pool_verify(struct step_context *ctx, struct report *report, struct error *err)
+{
+	_cleanup_fd_ int fd = -EBADF;
+
+	(void)err;
+	if (host_is_rooted(ctx->host)) {
+		report_add(report, "pool", CHECK_SKIP, NULL, "a folder has no mounts");
+		return 0;
+	}
+	if (!ctx->facts.pool_mounted) {
+		report_add(report, "pool.mounts", CHECK_FAIL, REMEDY, "no pool is mounted at " POOL_DIR);
+		return 0;
+	}
+	fd = host_open(ctx->host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0) {
+		report_add(report, "pool.mounts", CHECK_FAIL, REMEDY, "'%s' cannot be opened: %s",
+			   POOL_DIR, strerror(-fd));
+		return 0;
+	}
+	check_mounts(ctx, report);
+	check_geometry(fd, report);
+	check_direct_io(ctx, report);
+	check_quota(fd, report);
+	check_enforcement(ctx, fd, report);
+	return 0;
+}
+
+int pool_settle(struct step_context *ctx, struct error *err)
+{
+	static const char *const PLACES[] = { DOCKER_DATA, SYSBOX_DATA };
+
+	for (size_t i = 0; i < ARRAY_SIZE(PLACES); i++) {
+		int r = move_discard_old(&ctx->change, PLACES[i], err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

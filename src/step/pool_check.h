@@ -1,0 +1,13 @@
+/* Looking at the pool and proving it: what is mounted, quota state, and a project filled to its limit. */
+#ifndef STEP_POOL_CHECK_H
+#define STEP_POOL_CHECK_H
+
+#include "step/step.h"
+
+int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret, struct error *err);
+int pool_verify(struct step_context *ctx, struct report *report, struct error *err);
+
+/* Remove the old copies of what was moved into the pool. */
+int pool_settle(struct step_context *ctx, struct error *err);
+
+#endif

@@ -1,0 +1,12 @@
+/* The last proof: a real sandbox, started by the real Docker from an image made of berth's own probe. */
+#ifndef STEP_SANDBOX_H
+#define STEP_SANDBOX_H
+
+#include "step/step.h"
+
+int sandbox_verify(struct step_context *ctx, struct report *report, struct error *err);
+
+/* Judge what the probe printed inside; `stand_in`: Sysbox's views are not to be expected. */
+void sandbox_judge(const json_t *probe, bool stand_in, struct report *report);
+
+#endif

@@ -1,0 +1,16 @@
+/* The steps there are; steps.c puts them in order. */
+#ifndef STEP_TABLE_H
+#define STEP_TABLE_H
+
+#include "step/step.h"
+
+extern const struct step step_preflight;
+extern const struct step step_kernel;
+extern const struct step step_program;
+extern const struct step step_daemon_json;
+extern const struct step step_docker;
+extern const struct step step_sysbox;
+extern const struct step step_pool;
+extern const struct step step_services;
+
+#endif
