@@ -249,7 +249,8 @@ int apt_clean_up(const struct host *host, struct error *err)
 
 int apt_install(struct change_context *ctx, const struct strv *items, struct error *err)
 {
-	static const char *const WORDS[] = { "--no-download", "install", NULL };
+	/* Not --no-download: with it apt loses the path of package files. All is in its cache by now. */
+	static const char *const WORDS[] = { "install", NULL };
 	struct error cleaning = ERROR_INIT;
 	int r = forbid_starts(ctx->host, err);
 

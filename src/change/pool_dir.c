@@ -7,7 +7,10 @@
 
 #include "base/fault.h"
 #include "change/change.h"
+#include "change/docker_data.h"
 #include "change/mounted.h"
+#include "change/move.h"
+#include "change/tree.h"
 
 static int holds(struct change_context *ctx, const struct change *change, struct error *err)
 {
@@ -105,28 +108,47 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	return *ret_after ? 0 : error_errno(err, ENOMEM, "note '%s'", change->target);
 }
 
+/* Tenants' data back to its place, then whatever daemons left. 1: gone now, 0: was not there. */
+static int empty_out(struct change_context *ctx, const struct change_record *record,
+		     struct error *err)
+{
+	const char *place = json_get_string(record->want, "place");
+	struct data_summary data = { 0 };
+	int r;
+
+	if (!host_exists(ctx->host, record->target))
+		return 0;
+	r = docker_data_present(ctx->host, record->target, &data);
+	if (r < 0)
+		return error_errno(err, r, "look into '%s'", record->target);
+	if (r > 0 && place)
+		r = move_back(ctx, record->target, place, err);
+	if (r >= 0)
+		r = tree_remove(ctx->host, record->target, err);
+	return r < 0 ? r : 1;
+}
+
 static int undo(struct change_context *ctx, const struct change_record *record,
 		enum undo_outcome *ret, struct strbuf *why, struct error *err)
 {
 	_cleanup_free_ char *fresh = xasprintf("%s.berth-new", record->target);
-	int r;
+	int r = mounted_pool(ctx->host, record->target, err);
 
-	(void)err;
 	*ret = UNDO_NOTHING;
-	if (json_get_bool(record->before, "existed", false))
+	if (r < 0 || json_get_bool(record->before, "existed", false))
+		return MIN_OF(r, 0);
+	if (r == 0 && host_exists(ctx->host, record->target)) {
+		strbuf_printf(why, "the pool is not mounted: '%s' is not looked into", record->target);
+		*ret = UNDO_LEFT;
 		return 0;
+	}
 	if (fresh)
 		(void)host_rmdir(ctx->host, fresh);
 	fault_point("pool-dir:remove");
-	r = host_rmdir(ctx->host, record->target);
-	if (r == -ENOENT)
-		return 0;
-	*ret = r == 0 ? UNDO_DONE : UNDO_LEFT;
-	if (r == -ENOTEMPTY || r == -EEXIST)
-		strbuf_printf(why, "%s is not empty", record->target);
-	else if (r < 0)
-		strbuf_printf(why, "%s: %s", record->target, strerror(-r));
-	return 0;
+	r = empty_out(ctx, record, err);
+	if (r > 0)
+		*ret = UNDO_DONE;
+	return MIN_OF(r, 0);
 }
 
 const struct change_kind change_pool_dir = {

@@ -6,6 +6,8 @@
 #include "change/mounted.h"
 #include "change/tree_walk.h"
 
+#define TRIES_MAX 50
+
 static int open_top(const struct host *host, const char *path)
 {
 	return host_open(host, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -54,19 +56,27 @@ static int count_all(struct tree_walk *walk, struct tree_usage *usage)
 	}
 }
 
-int tree_usage(const struct host *host, const char *path, struct tree_usage *ret, struct error *err)
+static int measure(int top, struct tree_usage *ret)
 {
 	_cleanup_(tree_walk_release) struct tree_walk walk = TREE_WALK_INIT;
+	struct stat st;
+	int r = fstat(top, &st) < 0 ? -errno : tree_walk_open(&walk, top);
+
+	if (r < 0)
+		return r;
+	*ret = (struct tree_usage){ .bytes = (uint64_t)st.st_blocks * 512, .inodes = 1 };
+	return count_all(&walk, ret);
+}
+
+int tree_usage(const struct host *host, const char *path, struct tree_usage *ret, struct error *err)
+{
 	_cleanup_fd_ int top = open_top(host, path);
 	struct tree_usage usage = { 0 };
-	struct stat st;
-	int r = top < 0 ? top : fstat(top, &st) < 0 ? -errno : tree_walk_open(&walk, top);
+	int r = top < 0 ? top : -ESTALE;
 
-	if (r == 0) {
-		usage.bytes = (uint64_t)st.st_blocks * 512;
-		usage.inodes = 1;
-		r = count_all(&walk, &usage);
-	}
+	/* A running daemon may move the directory we are in: once more, then. */
+	for (int i = 0; i < TRIES_MAX && top >= 0 && (r == -ESTALE || r == -ENOENT); i++)
+		r = measure(top, &usage);
 	if (r < 0)
 		return error_errno(err, r, "measure '%s'", path);
 	*ret = usage;

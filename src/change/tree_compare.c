@@ -272,6 +272,8 @@ int tree_compare(int original, int copy, uint64_t total, const struct progress *
 	_cleanup_(comparison_release) struct comparison c = {
 		.a = TREE_WALK_INIT,
 		.b = TREE_WALK_INIT,
+		.a_block = malloc(BLOCK),
+		.b_block = malloc(BLOCK),
 		.progress = progress,
 		.total = total,
 		.err = err,
@@ -280,8 +282,6 @@ int tree_compare(int original, int copy, uint64_t total, const struct progress *
 
 	if (r == 0)
 		r = tree_walk_open(&c.b, copy);
-	c.a_block = malloc(BLOCK);
-	c.b_block = malloc(BLOCK);
 	if (r == 0 && (!c.a_block || !c.b_block))
 		r = -ENOMEM;
 	return r < 0 ? error_errno(err, r, "compare two trees") : compare_all(&c);

@@ -73,11 +73,12 @@ static void *run_copy(void *userdata)
 	return NULL;
 }
 
-static void watch(pthread_t thread, const char *to, struct change_context *ctx, uint64_t total)
+/* `free_before`: what the destination had when cp was started. */
+static void watch(pthread_t thread, const char *to, struct change_context *ctx,
+		  uint64_t free_before, uint64_t total)
 {
-	struct fsinfo first = { 0 }, now;
+	struct fsinfo now;
 
-	(void)space_at(ctx->host, to, &first, NULL);
 	for (;;) {
 		struct timespec until;
 		int r;
@@ -92,9 +93,9 @@ static void watch(pthread_t thread, const char *to, struct change_context *ctx, 
 				(void)pthread_join(thread, NULL);
 			return;
 		}
-		if (space_at(ctx->host, to, &now, NULL) == 0 && now.available <= first.available)
-			progress_bytes(ctx->progress,
-				       MIN_OF(first.available - now.available, total), total);
+		if (space_at(ctx->host, to, &now, NULL) == 0 && now.available <= free_before)
+			progress_bytes(ctx->progress, MIN_OF(free_before - now.available, total),
+				       total);
 	}
 }
 
@@ -114,15 +115,19 @@ static int run_cp(struct change_context *ctx, const char *from, const char *to, 
 				     real_to,
 				     NULL };
 	struct copying copying = { .host = ctx->host, .argv = argv };
+	struct fsinfo first;
 	pthread_t thread;
 	int r;
 
 	if (!real_from || !real_to)
 		return error_errno(err, ENOMEM, "copy '%s'", from);
+	r = space_at(ctx->host, to, &first, err);
+	if (r < 0)
+		return r;
 	r = pthread_create(&thread, NULL, run_copy, &copying);
 	if (r != 0)
 		return error_errno(err, r, "copy '%s'", from);
-	watch(thread, to, ctx, total);
+	watch(thread, to, ctx, first.available, total);
 	if (copying.result < 0)
 		return error_set(err, copying.err.code, "%s", copying.err.message);
 	return 0;

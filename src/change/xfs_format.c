@@ -122,7 +122,7 @@ int xfs_is_half_made(int fd, const char *uuid, struct error *err)
 
 	if (r < 0)
 		return r;
-	return !is_complete(start, len, raw) && memmem(start, len, raw, UUID_RAW) != NULL;
+	return start && !is_complete(start, len, raw) && memmem(start, len, raw, UUID_RAW) != NULL;
 }
 
 int xfs_check(const struct host *host, const char *path, struct error *err)

@@ -38,7 +38,7 @@ int bundle_verify(const char *bundle_path, const struct progress *progress,
  * Verify, and only then put the files and manifest.json into `dir`: written beside it as DIR.part,
  * checked again while they are, synced and renamed, so that `dir` is there completely or not at
  * all. One that holds an earlier extraction (or nothing) is replaced; one with anything else in it
- * is -EEXIST. `ret` as above.
+ * is -EEXIST. Progress runs from nothing to the end twice. `ret` as above.
  */
 int bundle_extract(const struct host *host, const char *bundle_path, const char *dir,
 		   const struct progress *progress, struct bundle_manifest *ret, struct error *err);

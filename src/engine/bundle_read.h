@@ -22,8 +22,7 @@ struct bundle_reader {
 int bundle_reader_open(const char *path, struct bundle_reader *ret, struct error *err);
 void bundle_reader_release(struct bundle_reader *reader);
 
-/* Where a file's bytes shall go: a descriptor (closed by the reader), -1 for nowhere, or -errno...
- */
+/* Where a file's bytes shall go: a descriptor, closed by the reader, or -errno. */
 typedef int (*bundle_open_fn)(void *userdata, const struct bundle_file *file, struct error *err);
 
 /*

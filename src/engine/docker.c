@@ -76,6 +76,17 @@ static void sleep_ms(uint64_t ms)
 		;
 }
 
+/* A try cut off by the end of all waiting says less than the one before: keep that one's reason. */
+static int ping_while_waiting(const char *socket, uint64_t left, struct error *last)
+{
+	struct error why = ERROR_INIT;
+	int r = ping(socket, MIN_OF(left, (uint64_t)PING_MS), &why);
+
+	if (r < 0 && (r != -ETIMEDOUT || left >= PING_MS || !last->code))
+		*last = why;
+	return r;
+}
+
 int docker_wait_ready(const char *socket, uint64_t timeout_ms, const struct progress *progress,
 		      struct error *err)
 {
@@ -88,8 +99,7 @@ int docker_wait_ready(const char *socket, uint64_t timeout_ms, const struct prog
 
 		if (left == 0)
 			break;
-		error_clear(&last);
-		if (ping(socket, MIN_OF(left, (uint64_t)PING_MS), &last) == 0)
+		if (ping_while_waiting(socket, left, &last) == 0)
 			return 0;
 		progress_activityf(progress, "waiting for docker to answer (%" PRIu64 " s)",
 				   passed / 1000);

@@ -68,9 +68,8 @@ struct docker_containers {
 void docker_containers_release(struct docker_containers *list);
 
 enum docker_list_flags {
-	DOCKER_LIST_ALL = 1, /* stopped ones too */
-	DOCKER_LIST_RUNTIME =
-		2, /* one more request for each; it waits for a container in transition */
+	DOCKER_LIST_ALL = 1,	 /* stopped ones too */
+	DOCKER_LIST_RUNTIME = 2, /* a request for each; waits for a container in transition */
 };
 
 int docker_list(const struct docker *docker, unsigned flags, uint64_t timeout_ms,

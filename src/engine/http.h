@@ -5,7 +5,7 @@
  * Redirects are followed to http and https only, ten at the most, and not on a Unix socket.
  * HTTP/1.1, no cookies, no stored credentials, no content encodings: the bytes are those the server
  * has. No signal is used or raised. Certificates are checked against the host's own bundle of
- * authorities.
+ * authorities, or libcurl's default where it has none.
  *
  * Errors are about the exchange, in a sentence with method and URL (less its credentials and
  * query): -ETIMEDOUT (deadline or too slow), -ECONNREFUSED, -EHOSTUNREACH (name or route), -ENOENT
@@ -47,8 +47,7 @@ const char *http_header(const struct http_response *response, const char *name);
 typedef int (*http_sink_fn)(void *userdata, const struct http_response *so_far, const void *data,
 			    size_t len);
 
-/* Up to `cap` next bytes of the request's body: their number, 0 at the end, or -errno to give up.
- */
+/* Up to `cap` next bytes of the request's body: how many, 0 at the end, or -errno to give up. */
 typedef ssize_t (*http_source_fn)(void *userdata, void *buf, size_t cap);
 
 struct http_request {
@@ -64,9 +63,8 @@ struct http_request {
 	uint64_t source_len;   /* bytes it will give, or HTTP_LENGTH_UNKNOWN (sent in chunks) */
 	void *source_data;
 
-	size_t body_cap; /* of response.body, 0: HTTP_BODY_CAP_DEFAULT; more is -EFBIG */
-	http_sink_fn
-		sink; /* gets 2xx bodies; of others the first body_cap bytes go to response.body */
+	size_t body_cap;   /* of response.body, 0: HTTP_BODY_CAP_DEFAULT; more is -EFBIG */
+	http_sink_fn sink; /* gets 2xx bodies; others go to response.body, cut at body_cap */
 	void *sink_data;
 
 	const struct host *host;     /* whose certificate authorities; NULL: this machine's */

@@ -80,6 +80,25 @@ static int apply_all(struct node *node, const struct plan *plan, struct error *e
 	return r < 0 ? r : context_reload(&node->ctx.change, err);
 }
 
+/*
+ * Entries that were cut off and are not needed any more, because all they were to do had been done:
+ * only the record of it is missing.
+ */
+static int close_cut_off(struct node *node, const struct plan *plan, struct error *err)
+{
+	_cleanup_json_ json_t *after = json_object();
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < node->journal.len; i++) {
+		const struct journal_entry *e = &node->journal.entries[i];
+		const struct change_kind *kind = change_kind_find(e->kind);
+
+		if (journal_in_force(e) && !e->after && kind && !plan_find(plan, kind, e->target))
+			r = journal_done(&node->journal, e->number, after, err);
+	}
+	return r;
+}
+
 static int settle(struct node *node, struct error *err)
 {
 	for (const struct step *const *s = steps; *s; s++) {
@@ -143,6 +162,8 @@ int node_install(struct node *node, const char *only, const char *command, struc
 	r = prepare(node, &plan, err);
 	if (r == 0)
 		r = journal_mark(&node->journal, "run", command, err);
+	if (r == 0 && !only)
+		r = close_cut_off(node, &plan, err);
 	if (r == 0)
 		r = apply_all(node, &plan, err);
 	if (r == 0)

@@ -115,9 +115,10 @@ const struct spec_field spec_fields[] = {
 	  .choices = OTHER_VERSION,
 	  .help = "What to do with another version already installed: keep it, upgrade an older one, "
 		  "or insist on exactly sysbox.version." },
-	{ "sysbox.inner_image_preload", SPEC_BOOL, AT(sysbox.inner_image_preload), "false",
-	  .help = "Let Sysbox copy a sandbox's inner images into its layer when it stops: slow and doubles "
-		  "the space; only docker commit of inner images needs it." },
+	{ "sysbox.inner_image_preload", SPEC_BOOL, AT(sysbox.inner_image_preload), "true",
+	  .help = "Let Sysbox copy a sandbox's inner images into its layer when it stops, as it does by "
+		  "itself. Slow and doubles the space; without it inner images of stopped sandboxes are "
+		  "lost when Sysbox restarts." },
 	{ "sysbox.log_level", SPEC_STRING, AT(sysbox.log_level), "info", .check = check_word,
 	  .help = "Log level of sysbox-mgr and sysbox-fs." },
 	{ "verify.sandbox", SPEC_BOOL, AT(verify.sandbox), "true",

@@ -20,13 +20,18 @@ static int read_docker(struct step_context *ctx, struct facts *facts, struct err
 	const struct unit_state *u;
 	struct error quiet = ERROR_INIT;
 	const char *found = NULL;
+	bool half = false;
 	int r;
 
 	for (size_t i = 0; !found && i < ARRAY_SIZE(DOCKER_PACKAGES); i++) {
-		if (package_db_installed(&facts->packages, DOCKER_PACKAGES[i]))
+		const struct package *p = package_db_find(&facts->packages, DOCKER_PACKAGES[i]);
+
+		if (p && p->installed)
 			found = DOCKER_PACKAGES[i];
+		half = half || (p && p->broken);
 	}
-	if (!found && dockerd)
+	/* Unpacked by a transaction that was cut off is not "there". */
+	if (!found && dockerd && !half)
 		found = "dockerd";
 	facts->docker_package = found ? strdup(found) : NULL;
 	/* Without systemd there are no units to ask for: the preflight checks say so. */

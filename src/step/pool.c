@@ -162,7 +162,7 @@ static int plan_part(struct step_context *ctx, struct plan *plan, const char *pl
 		     const char *part, const char *mount, int mode, struct error *err)
 {
 	int r = plan_add(plan, &ctx->change, &change_pool_dir, part,
-			 json_pack("{s:i}", "mode", mode), NULL, NULL, err);
+			 json_pack("{s:i, s:s}", "mode", mode, "place", place), NULL, NULL, err);
 
 	if (r >= 0)
 		r = plan_add(plan, &ctx->change, &change_move, place, json_pack("{s:s}", "to", part),

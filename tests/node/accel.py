@@ -34,7 +34,7 @@ EMULATED = Acceleration("tcg", ("-accel", "tcg,thread=multi", "-cpu", "max,-cx16
 
 
 def acceleration(kernel):
-    """KVM where a boot of *kernel* proves it, emulation elsewhere; the verdict lasts until a reboot."""
+    """KVM where a boot of *kernel* proves it, else emulation; the verdict lasts until a reboot."""
     forced = os.environ.get("BERTH_NODE_ACCEL")
     if forced:
         return {"kvm": KVM, "tcg": EMULATED}[forced]

@@ -59,7 +59,7 @@ def _path():
 
 
 def tool_environment():
-    """A fixed environment for host programs, so that a user's locale or proxy quirks do not leak in."""
+    """A fixed environment for host programs: a user's locale and quirks do not leak in."""
     kept = ("http_proxy", "https_proxy", "no_proxy", "TMPDIR", "HOME", "SOURCE_DATE_EPOCH")
     env = {name: os.environ[name] for name in kept if name in os.environ}
     return {**env, "PATH": _path(), "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
@@ -80,7 +80,7 @@ def tool(argv, timeout=120, **kwargs):
     return done.stdout
 
 
-# Linux sends the parent-death signal when the *thread* that forked ends, so one thread forks them all.
+# The parent-death signal comes when the *thread* that forked ends, so one thread forks them all.
 _nursery = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nursery")
 
 
@@ -99,11 +99,21 @@ def fingerprint(*parts):
 
 @contextlib.contextmanager
 def locked(path, shared=False):
-    """Hold an advisory lock on *path* across processes, so that two runs never build one thing twice."""
+    """Hold a lock on *path* across processes, so that two runs never build one thing twice."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as handle:
         fcntl.flock(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
         yield
+
+
+def held(path):
+    """Whether some process holds the lock on *path* at this moment."""
+    try:
+        with open(path, "ab") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
 
 
 def build_once(target, make):

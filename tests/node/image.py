@@ -71,8 +71,8 @@ def content_hash(suite):
     """Changes with everything that decides what the image holds, except Debian's point releases."""
     return fingerprint(
         suite, recipe.REVISION, recipe.MIRROR, recipe.DISK_SIZE, recipe.archive_packages(suite),
-        recipe.MASKED_UNITS, recipe.ENABLED_UNITS, recipe.node_files(suite),
-        recipe.mmdebstrap_options(), keys().identity())
+        recipe.MASKED_UNITS, recipe.ENABLED_UNITS, recipe.KEPT_APPARMOR_PROFILES,
+        recipe.node_files(suite), recipe.mmdebstrap_options(), keys().identity())
 
 
 def _build(suite, staging):
@@ -88,14 +88,15 @@ def _build(suite, staging):
 
 
 def _bootstrap(suite, tree, debs):
-    """Install the node's packages into *tree* and download what the archive will offer into *debs*."""
+    """Install the node's packages into *tree*, download what the archive offers into *debs*."""
     hooks = []
     # Before the kernel's own hook makes an initramfs, so that it is made once and the right way.
     for path, content in recipe.node_files(suite).items():
         if path.startswith("etc/initramfs-tools/"):
             source = debs / path.replace("/", "_")
             source.write_text(content)
-            hooks.append(f"--extract-hook=install -D -m 644 {shlex.quote(str(source))} \"$1\"/{path}")
+            copy = f'install -D -m 644 {shlex.quote(str(source))} "$1"/{path}'
+            hooks.append(f"--extract-hook={copy}")
     for row in recipe.archive_packages(suite):
         fetch = ["apt-get", "--yes", "--download-only", "--no-install-recommends", "install", *row]
         hooks.append('--customize-hook=chroot "$1" ' + shlex.join(fetch))
@@ -118,10 +119,19 @@ def _configure(suite, tree):
         mask = tree / "etc/systemd/system" / unit
         mask.unlink(missing_ok=True)
         mask.symlink_to("/dev/null")
+    _disable_profiles(tree / "etc/apparmor.d")
     tool(["chroot", tree, "systemctl", "--quiet", "enable", *recipe.ENABLED_UNITS])
     # Newer than /usr: systemd then skips its "the system was updated" work on the first boot.
     for stamp in ("etc/.updated", "var/.updated"):
         (tree / stamp).touch()
+
+
+def _disable_profiles(folder):
+    """Disable AppArmor profiles as aa-disable does: the package's own files stay as they are."""
+    (folder / "disable").mkdir(exist_ok=True)
+    for profile in folder.iterdir():
+        if profile.is_file() and profile.name not in recipe.KEPT_APPARMOR_PROFILES:
+            (folder / "disable" / profile.name).symlink_to(f"../{profile.name}")
 
 
 def _install_keys(tree):
@@ -151,7 +161,8 @@ def _make_disk(tree, staging):
     raw = staging / "node.raw"
     tool(["mke2fs", "-q", "-t", "ext4", "-L", "node", "-d", tree, "-E", "root_owner=0:0",
           raw, recipe.DISK_SIZE], timeout=600)
-    tool(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, staging / "node.qcow2"], timeout=600)
+    tool(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, staging / "node.qcow2"],
+         timeout=600)
     raw.unlink()
 
 

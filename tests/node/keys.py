@@ -65,7 +65,7 @@ def keys():
 
 @contextlib.contextmanager
 def _gpg_home():
-    """A short-lived GnuPG home; short because it holds sockets, and its agent must not outlive it."""
+    """A GnuPG home for a moment: its path is short for its sockets, its agent ends with it."""
     home = Path(tempfile.mkdtemp(prefix="node-gpg-", dir="/tmp"))
     try:
         yield home
@@ -77,7 +77,8 @@ def _gpg_home():
 
 def _make(folder):
     for name in ("client", "host"):
-        tool(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"node-{name}", "-f", folder / name])
+        tool(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"node-{name}",
+              "-f", folder / name])
     with _gpg_home() as home:
         gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
         tool([*gpg, "--gen-key", "-"], stdin=None, input=_KEY_RECIPE)

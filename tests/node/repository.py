@@ -58,13 +58,13 @@ class Repository:
         return self._server.server_address[1]
 
     def publish(self, path, content):
-        """Serve *content* (bytes, or the path of a file) at *path*; return the URL for the guest."""
+        """Serve *content* (bytes, or a file's path) at *path*; return the URL for the guest."""
         path = "/" + path.lstrip("/")
         self._published[path] = content if isinstance(content, bytes) else Path(content).resolve()
         return f"http://archive.test{path}"
 
     def fail(self, mode, pattern="*", times=None, rate=4096):
-        """Answer requests whose path matches the shell *pattern* wrongly, *times* times or until heal()."""
+        """Answer wrongly where the path matches *pattern*, *times* times or until heal()."""
         if mode not in self.MODES:
             raise ValueError(f"no such fault: {mode} (there are: {', '.join(self.MODES)})")
         fault = Fault(mode, pattern, times if times is not None else 1 << 60, rate)

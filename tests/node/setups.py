@@ -34,7 +34,7 @@ def docker_packages(suite):
 
 
 def import_busybox(node):
-    """Make CONTAINER_IMAGE out of the node's own static busybox: there is no registry to pull from."""
+    """Make CONTAINER_IMAGE out of the node's static busybox: there is no registry to pull from."""
     node.run(_PACK_BUSYBOX, env={"IMAGE": CONTAINER_IMAGE}, timeout=300)
 
 

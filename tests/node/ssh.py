@@ -53,7 +53,7 @@ def tail(text, lines=_TAIL_LINES):
 
 @dataclass
 class Shell:
-    """The way into one node: the keys, the port QEMU forwards, and the shared connection if there is one."""
+    """The way into one node: keys, the port QEMU forwards, and the connection if there is one."""
 
     client_key: Path
     host_public: Path
@@ -78,7 +78,7 @@ class Shell:
                 "-o", f"ControlPath={self._socket}", "root@127.0.0.1"]
 
     def connect(self, timeout, alive=lambda: True):
-        """Open the shared connection, trying until *timeout*; *alive* says whether that can still succeed."""
+        """Open the connection, trying until *timeout* or until *alive* says that it is no use."""
         deadline = time.monotonic() + timeout
         while True:
             self.disconnect()
@@ -92,7 +92,7 @@ class Shell:
             time.sleep(0.2)
 
     def _sshd_greets(self, timeout):
-        """Slirp accepts at once for a guest that does not: only sshd's greeting means it is there."""
+        """Slirp accepts on behalf of a guest that is not up: only sshd's greeting means it is."""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as probe:
                 return probe.recv(4) == b"SSH-"
@@ -125,19 +125,20 @@ class Shell:
         self._folder.cleanup()
 
     def popen(self, command, env=None, tty=False, timeout=None, **kwargs):
-        """Start *command* in the node and return its Popen; it may be cut off with its node at any time."""
+        """Start *command* in the node and return its Popen; what happens to it is the caller's."""
         if not self.connected:
             raise ConnectionLost("not connected to the node")
         # The client must never fall back to a connection of its own when the master is gone.
         options = ["-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-tt" if tty else "-T"]
         line = _remote_line(command, env or {}, tty, timeout)
-        return subprocess.Popen([*self._argv(*options), "--", line], env=tool_environment(), **kwargs)
+        return subprocess.Popen([*self._argv(*options), "--", line], env=tool_environment(),
+                                **kwargs)
 
     def run(self, command, timeout=120, check=True, input=None, env=None, tty=False, stream=None):
         """Run *command* (a shell line, or a list of words) as root and return a Result.
 
-        The node itself ends it at *timeout*. *stream* is a writable text file, or a function of one
-        line, that sees the output while it comes; standard error is then mixed into standard output.
+        The node itself ends it at *timeout*. *stream* is a writable text file, or a function of
+        one line, that sees the output as it comes; standard error is then mixed into it.
         """
         begin = time.monotonic()
         data = input.encode() if isinstance(input, str) else input
@@ -166,7 +167,7 @@ class Shell:
         return self.connected
 
     def put(self, local, remote, mode=None):
-        """Copy a file (or bytes) to the path *remote*, or a folder's content into the folder *remote*."""
+        """Copy a file, or bytes, to the path *remote*; or a folder's content into that folder."""
         if isinstance(local, bytes):
             self._put_bytes(local, remote, mode or 0o644)
         elif Path(local).is_dir():
@@ -181,13 +182,14 @@ class Shell:
             self._put_bytes(local.read_bytes(), remote, mode or local.stat().st_mode & 0o777)
 
     def _put_bytes(self, data, remote, mode):
-        self.run(["install", "-D", "-m", f"{mode:o}", "/dev/stdin", remote], input=data, timeout=300)
+        self.run(["install", "-D", "-m", f"{mode:o}", "/dev/stdin", remote], input=data,
+                 timeout=300)
 
     def get(self, remote, local):
         """Copy the file *remote* to *local*, exactly."""
         with open(local, "wb") as target:
-            child = self.popen(["cat", remote], timeout=300, stdin=subprocess.DEVNULL, stdout=target,
-                               stderr=subprocess.PIPE)
+            child = self.popen(["cat", remote], timeout=300, stdin=subprocess.DEVNULL,
+                               stdout=target, stderr=subprocess.PIPE)
             _, err, _ = _converse(child, None, 330, None)
         if child.returncode != 0:
             raise CommandFailed(Result(f"cat {remote}", child.returncode, "", err, 0))
@@ -205,7 +207,7 @@ def _remote_line(command, env, tty, timeout):
 
 
 def _converse(child, data, timeout, stream):
-    """Feed and read *child* to its end; return its output as text and whether it had to be killed."""
+    """Feed and read *child* to its end; return its output and whether it had to be killed."""
     if stream is None:
         try:
             out, err = child.communicate(data, timeout=timeout)

@@ -24,7 +24,7 @@ def cold():
 
 @dataclass(frozen=True)
 class State:
-    """A point to start nodes from: the image itself, or the image after something was done to it."""
+    """A point to start nodes from: the image, or the image after something was done to it."""
 
     image: Image
     hardware: Hardware
@@ -56,7 +56,8 @@ class State:
             else:
                 # A relative path, so that a cache can be moved or restored somewhere else.
                 backing = os.path.relpath(base, folder)
-                tool(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing, target])
+                tool(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", backing,
+                      target])
             made.append(target)
         return made
 
@@ -72,11 +73,12 @@ def prepare(base, key, setup, acceleration):
     *key* must change whenever *setup* would do something else: put versions and hashes into it.
     """
     kind = "cold" if cold() else "warm"
-    machine = Path("/proc/cpuinfo").read_text().split("\n\n")[0] if acceleration.name == "kvm" else ""
+    machine = ""
     if kind == "warm":
         # qemu.py lays out the machine: a state resumes only on the very same one.
         layout = (HERE / "qemu.py").read_text(), KERNEL_ARGUMENTS
-        machine = fingerprint(qemu_version(), acceleration.arguments, _cpu_identity(machine), layout)
+        machine = fingerprint(qemu_version(), acceleration.arguments, _processor(acceleration),
+                              layout)
     name = fingerprint(base.name, base.hardware, key, kind, machine)
     folder = cache_dir() / "state" / f"{base.image.suite}-{name}"
 
@@ -93,8 +95,11 @@ def remove(state):
         shutil.rmtree(state.folder, ignore_errors=True)
 
 
-def _cpu_identity(cpuinfo):
-    """What of /proc/cpuinfo a resumed guest relies on; clock rates and core numbers change freely."""
+def _processor(acceleration):
+    """What of this machine's processor a resumed guest relies on: nothing when it is emulated."""
+    if acceleration.name != "kvm":
+        return []
+    cpuinfo = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
     kept = ("vendor_id", "cpu family", "model", "stepping", "flags")
     return [line for line in cpuinfo.splitlines() if line.split("\t")[0].strip() in kept]
 

@@ -27,6 +27,14 @@ mkdir /pool/tenant
 xfs_quota -x -c 'project -s -p /pool/tenant 7' -c 'limit -p bhard=10m 7' /pool
 """
 
+# Another harness in the middle of something; it tells what it must not leave behind.
+BUSY_HARNESS = """\
+from vm import Node
+node = Node().start()
+print(node._qemu.process.pid, node._folder, flush=True)
+node.run("sleep 600", timeout=600)
+"""
+
 
 def test_is_a_clean_node(node, suite):
     assert f"VERSION_CODENAME={suite}\n" in node.read("/etc/os-release")
@@ -48,8 +56,8 @@ def test_installs_from_its_archive_and_xfs_enforces_quotas(node, suite):
     full = node.run("dd if=/dev/zero of=/pool/tenant/file bs=1M count=20", check=False)
     assert full.returncode == 1 and "No space left on device" in full.stderr
     assert int(node.run("stat -c %s /pool/tenant/file").stdout) <= 10 << 20
-    plan = node.run(["apt-get", "install", "--simulate", *docker_packages(suite), "fuse3", "rsync", "jq",
-                     "iptables", "lsb-release"])
+    plan = node.run(["apt-get", "install", "--simulate", *docker_packages(suite), "fuse3", "rsync",
+                     "jq", "iptables", "lsb-release"])
     assert "\nInst docker.io " in plan.stdout and "\nInst containerd " in plan.stdout
     assert "\nInst fuse " in node.run("apt-get install --simulate fuse").stdout
 
@@ -82,7 +90,8 @@ def test_power_cut_keeps_what_was_synced(node):
 
 def test_power_cut_in_the_middle_of_a_command(node_factory):
     node = node_factory()
-    busy = node.popen("while :; do date >> /log; sync /log; echo tick; done", stdout=subprocess.PIPE)
+    busy = node.popen("while :; do date >> /log; sync /log; echo tick; done",
+                      stdout=subprocess.PIPE)
     for _ in range(3):
         assert busy.stdout.readline() == b"tick\n"
     node.power_cut()
@@ -206,7 +215,8 @@ def test_nodes_of_one_state_are_apart(images):
         with Node() as node:
             node.run(f"echo {number} > /mine && sync")
             time.sleep(2)
-            return node.run("cat /mine; ls / | grep -c mine; head -c 8 /dev/urandom | base64").stdout.split()
+            script = "cat /mine; ls / | grep -c mine; head -c 8 /dev/urandom | base64"
+            return node.run(script).stdout.split()
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         first, second = pool.map(live, (1, 2))
@@ -243,8 +253,8 @@ def test_docker_runs_in_a_derived_node(suite, node_factory):
 
 
 def test_nothing_outlives_a_killed_harness(images):
-    script = "from vm import Node\nn = Node().start()\nprint(n._qemu.process.pid, n._folder, flush=True)\nn.run('sleep 600', timeout=600)"
-    child = subprocess.Popen([sys.executable, "-c", script], cwd=HERE, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([sys.executable, "-c", BUSY_HARNESS], cwd=HERE,
+                             stdout=subprocess.PIPE, text=True)
     pid, folder = child.stdout.readline().split()
     assert Path(f"/proc/{pid}").exists() and Path(folder).is_dir()
     child.send_signal(signal.SIGKILL)

@@ -15,7 +15,6 @@ import itertools
 import os
 import shutil
 import time
-import weakref
 
 import states
 from accel import acceleration
@@ -29,7 +28,7 @@ from ssh import CommandFailed, ConnectionLost, Result, Shell, tail  # noqa: F401
 _BOOT_SECONDS = 40
 _SERIAL_LOGS_KEPT = 40
 _numbers = itertools.count(1)
-_alive = weakref.WeakSet()
+_alive = set()
 
 
 class Node:
@@ -119,9 +118,10 @@ class Node:
             self.wait_for_reboot(before, timeout)
 
     def wait_for_reboot(self, before, timeout=None):
-        """Wait until its boot id is another than *before*: for a restart that something else began."""
+        """Wait until its boot id is not *before* any more: for restarts begun by something else."""
         deadline = time.monotonic() + (timeout or 2 * self._boot_timeout)
         while time.monotonic() < deadline:
+            self._require_on()
             with contextlib.suppress(ConnectionLost):
                 self._shell.connect(max(1, deadline - time.monotonic()), self._is_on)
                 if self.boot_id() != before:
@@ -130,7 +130,7 @@ class Node:
         raise HarnessError(f"{self.name} did not come back from its restart\n{self.serial_tail()}")
 
     def settle(self, timeout=None):
-        """Wait until systemd has nothing left to start; returns its verdict ("running", "degraded")."""
+        """Wait until systemd has nothing left to start; returns its verdict, such as "running"."""
         done = self.run(["systemctl", "is-system-running", "--wait"],
                         timeout=timeout or self._boot_timeout, check=False)
         return done.stdout.strip()
@@ -195,7 +195,7 @@ class Node:
         return self._shell.interactive()
 
     def expose(self, guest_port):
-        """Make a TCP port of the node reachable; returns the port on 127.0.0.1 (new after a boot)."""
+        """Make a TCP port of the node reachable until it is switched off; returns the port here."""
         return self._require_on().forward(guest_port)
 
     def serial_tail(self, lines=40):
@@ -234,7 +234,7 @@ class Node:
         self._qemu = None
 
     def _memory_file(self):
-        """Where its memory is and whether writes go there: only while recording, to a copy of its own."""
+        """Where its memory is, and whether writes go there: if recording, to a copy of its own."""
         if not self._record:
             return self.state.memory, False
         own = self._folder / "memory.work"
@@ -243,7 +243,7 @@ class Node:
         return own, True
 
     def _catch_up_with_time(self):
-        """Its clock stood still since it was saved; its random numbers would be every other clone's."""
+        """Its clock stood still while saved; its random numbers would be those of every clone."""
         self._shell.run(f"date --utc --set=@{time.time():.3f} >/dev/null && cat >/dev/urandom",
                         timeout=60, input=os.urandom(64))
 
@@ -289,7 +289,7 @@ def _serial_log(name):
 
 @contextlib.contextmanager
 def _run_folder(name):
-    """A folder for one node's disks, locked while the node lives so that no other run sweeps it away."""
+    """A folder for one node's disks, locked while the node lives: no other run sweeps it away."""
     parent = cache_dir() / "run"
     with locked(parent / ".lock"):
         sweep(parent)
@@ -305,7 +305,7 @@ def _run_folder(name):
 
 
 def sweep(parent):
-    """Remove from *parent* what nodes of a killed process left: nobody holds their locks any more."""
+    """Remove from *parent* what nodes of a killed process left: nobody holds their locks."""
     for folder in parent.glob("*/"):
         with contextlib.suppress(OSError), open(folder / "lock", "ab") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

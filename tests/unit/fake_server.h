@@ -1,7 +1,7 @@
 /*
  * A server in a process of its own that gives scripted answers, one a connection, the last one for
  * ever, and keeps what it was asked. On 127.0.0.1 at a port of the system's choice, or on a Unix
- * socket. Include it in one test program only: all of it is static.
+ * socket. All of it is static: for one program each.
  */
 #ifndef TESTS_FAKE_SERVER_H
 #define TESTS_FAKE_SERVER_H
@@ -135,8 +135,8 @@ static int fake_listen(struct fake_server *server, const char *socket_path)
 }
 
 /* `socket_path` NULL: TCP. */
-static void fake_start(struct fake_server *server, const char *socket_path,
-		       const struct fake_answer *answers, size_t count)
+__attribute__((unused)) static void fake_start(struct fake_server *server, const char *socket_path,
+					       const struct fake_answer *answers, size_t count)
 {
 	int listener = fake_listen(server, socket_path);
 
@@ -173,7 +173,7 @@ __attribute__((unused)) static size_t fake_count(const struct fake_server *serve
 	return n;
 }
 
-static void fake_stop(struct fake_server *server)
+__attribute__((unused)) static void fake_stop(struct fake_server *server)
 {
 	(void)kill(server->pid, SIGKILL);
 	(void)waitpid(server->pid, NULL, 0);

@@ -132,7 +132,7 @@ static void test_wait_ready(void **state)
 	assert_int_equal(docker_wait_ready(e->socket, 5000, &progress, &err), 0);
 	assert_int_equal(lines, 2);
 	assert_int_equal(fake_count(&server), 3);
-	assert_int_equal(docker_wait_ready(e->socket, 200, NULL, &err), -ETIMEDOUT);
+	assert_int_equal(docker_wait_ready(e->socket, 600, NULL, &err), -ETIMEDOUT);
 	assert_non_null(strstr(err.message, "still starting"));
 	assert_int_equal(docker_wait_ready(e->socket, 0, NULL, &err), -ETIMEDOUT);
 	fake_stop(&server);

@@ -1,0 +1,103 @@
+# bash completion for berth                                -*- shell-script -*-
+#
+# Needs nothing but bash: no functions of the bash-completion package.
+
+_berth_common="--root --config --enter-host --quiet --verbose --help --version"
+_berth_commands="plan install verify status uninstall config bundle version"
+_berth_steps="preflight kernel program daemon-json docker sysbox pool services"
+
+# The options of a command besides the common ones.
+_berth_options()
+{
+	case $1 in
+	plan) echo "--json --step --bundle" ;;
+	install) echo "--json --dry-run --step --bundle --wait" ;;
+	verify) echo "--json --step" ;;
+	status) echo "--json --journal" ;;
+	uninstall) echo "--json --dry-run --delete-data --wait" ;;
+	config) echo "--json" ;;
+	bundle) echo "--json --output --suite --arch" ;;
+	version) echo "--json" ;;
+	esac
+}
+
+_berth_words()
+{
+	local IFS=$' \t\n'
+
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+_berth_paths()
+{
+	mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
+	compopt -o filenames 2>/dev/null
+}
+
+# The value of an option; 1: the word before the cursor takes none.
+_berth_value()
+{
+	case $1 in
+	--step) _berth_words "$_berth_steps" "$2" ;;
+	--root) _berth_paths -d "$2" ;;
+	--config | --bundle | --output) _berth_paths -f "$2" ;;
+	--arch) _berth_words "amd64 arm64" "$2" ;;
+	--suite) _berth_words "bookworm trixie jammy noble" "$2" ;;
+	*) return 1 ;;
+	esac
+}
+
+_berth_operand()
+{
+	case "$1 $2" in
+	"config ") _berth_words "check show" "$3" ;;
+	"bundle ") _berth_words "create verify" "$3" ;;
+	"config check" | "bundle verify") _berth_paths -f "$3" ;;
+	esac
+}
+
+_berth()
+{
+	local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+	local command="" verb="" skip="" i word
+
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		# "--step=pool" comes as three words.
+		if [[ $skip || $word == "=" ]]; then
+			skip=""
+			[[ $word == "=" ]] && skip=1
+			continue
+		fi
+		case $word in
+		--step | --root | --config | --bundle | --output | --arch | --suite)
+			[[ ${COMP_WORDS[i + 1]} == "=" ]] || skip=1
+			;;
+		-*) ;;
+		*)
+			if [[ ! $command ]]; then
+				command=$word
+			elif [[ ! $verb ]]; then
+				verb=$word
+			fi
+			;;
+		esac
+	done
+	if [[ $current == "=" ]]; then
+		current=""
+	elif [[ $before == "=" ]]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	if _berth_value "$before" "$current"; then
+		return
+	elif [[ $current == -* ]]; then
+		_berth_words "$(_berth_options "$command") $_berth_common" "$current"
+	elif [[ ! $command ]]; then
+		_berth_words "$_berth_commands" "$current"
+	else
+		_berth_operand "$command" "$verb" "$current"
+	fi
+}
+
+complete -F _berth berth

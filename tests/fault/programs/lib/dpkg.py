@@ -1,0 +1,167 @@
+"""dpkg and its database, and package files in a form of the tests' own.
+
+A package file is text: fields, an empty line, then "file MODE BYTES PATH" each followed by so many
+bytes, "dir MODE PATH", and "end". A database entry goes through the states dpkg gives it, and the
+power may be cut at each (folder.moment).
+"""
+
+import os
+
+import maintainer
+from folder import OWN, moment, names, read, real, remove, write
+
+STATUS = "/var/lib/dpkg/status"
+INFO = "/var/lib/dpkg/info"
+KEPT = ("Package", "Status", "Architecture", "Version", "Provides", "Depends", "Conffiles", "Description")
+
+
+class BadPackage(Exception):
+    """A file that is no whole package."""
+
+
+class Package:
+    def __init__(self, fields, entries):
+        self.fields = fields
+        self.entries = entries  # (kind, mode, path, bytes)
+
+    @property
+    def name(self):
+        return self.fields["Package"]
+
+    @property
+    def conffiles(self):
+        return self.fields.get("Conffiles", "").split()
+
+
+def load(path):
+    """A package file by its path in the folder."""
+    with open(real(path), "rb") as file:
+        data = file.read()
+    head, gap, body = data.partition(b"\n\n")
+    fields = dict(line.split(": ", 1) for line in head.decode(errors="replace").splitlines() if ": " in line)
+    if not gap or "Package" not in fields or not body.endswith(b"end\n"):
+        raise BadPackage(path)
+    entries = []
+    while body != b"end\n":
+        line, _, body = body.partition(b"\n")
+        kind, mode, *rest = line.decode().split(" ")
+        size = int(rest[0]) if kind == "file" else 0
+        entries.append((kind, int(mode, 8), rest[-1], body[:size]))
+        body = body[size + 1:] if kind == "file" else body
+    return Package(fields, entries)
+
+
+# ---- the database ----
+
+def database():
+    """Name: its fields. In the file's order."""
+    found = {}
+    for stanza in read(STATUS).split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in stanza.splitlines() if not line.startswith(" "))
+        if fields:
+            found[fields["Package"]] = fields
+    return found
+
+
+def save(packages):
+    write(STATUS, "".join("".join(f"{key}: {value}\n" for key, value in fields.items()) + "\n"
+                          for fields in packages.values()))
+
+
+def state(packages, name):
+    return packages[name]["Status"].split()[-1] if name in packages else "not-installed"
+
+
+def set_state(packages, name, status):
+    packages[name]["Status"] = status
+    save(packages)
+    moment(f"{name}: {status.split()[-1]}")
+
+
+def depends(fields):
+    return [alternative.split(" | ")[0].split()[0]
+            for alternative in fields.get("Depends", "").split(", ") if alternative]
+
+
+def provides(fields):
+    return [fields["Package"], *fields.get("Provides", "").split(", ")]
+
+
+# ---- forward ----
+
+def unpack(packages, package):
+    fields = {key: package.fields[key] for key in KEPT if key in package.fields}
+    packages[package.name] = {"Package": package.name, "Status": "", **fields}
+    set_state(packages, package.name, "install reinstreq half-installed")
+    for kind, mode, path, data in package.entries:
+        os.makedirs(os.path.dirname(real(path)), exist_ok=True)
+        if kind == "dir":
+            os.makedirs(real(path), exist_ok=True)
+        elif not (path in package.conffiles and os.path.exists(real(path))):
+            with open(real(path), "wb") as file:
+                file.write(data)
+            os.chmod(real(path), mode)
+    write(f"{INFO}/{package.name}.list", "".join(entry[2] + "\n" for entry in package.entries))
+    set_state(packages, package.name, "install ok unpacked")
+
+
+def configure(packages, name):
+    set_state(packages, name, "install ok half-configured")
+    maintainer.configure(name, files_of(name))
+    set_state(packages, name, "install ok installed")
+
+
+def configure_all(packages):
+    for name in list(packages):
+        if state(packages, name) in ("unpacked", "half-configured"):
+            configure(packages, name)
+
+
+# ---- back ----
+
+def files_of(name):
+    return read(f"{INFO}/{name}.list", "").split()
+
+
+def drop_files(paths):
+    """Files, and directories that are empty then and that the machine did not have from the start."""
+    standing = set(read(OWN + "/boot/directories").split("\n"))
+    for path in paths:
+        if not os.path.isdir(real(path)):
+            remove(path)
+    folders = {path for path in paths if os.path.isdir(real(path))}
+    for path in paths:
+        while path.count("/") > 1:
+            path = os.path.dirname(path)
+            folders.add(path)
+    for path in sorted(folders, reverse=True):
+        if path not in standing:
+            try:
+                os.rmdir(real(path))
+            except OSError:
+                pass
+
+
+def remove_package(packages, name):
+    conffiles = packages[name].get("Conffiles", "").split()
+    paths = files_of(name)
+    set_state(packages, name, "deinstall ok half-configured")
+    maintainer.before_removal(name, paths)
+    set_state(packages, name, "deinstall ok half-installed")
+    drop_files([path for path in paths if path not in conffiles])
+    maintainer.after_removal(name, paths)
+    set_state(packages, name, "deinstall ok config-files")
+
+
+def purge_package(packages, name):
+    paths = files_of(name)
+    if state(packages, name) != "config-files":
+        remove_package(packages, name)
+    drop_files(paths)
+    maintainer.after_purge(name, paths)
+    del packages[name]
+    save(packages)
+    for file in names(INFO):
+        if file == f"{name}.list":
+            remove(f"{INFO}/{file}")
+    moment(f"{name}: purged")

@@ -1,0 +1,115 @@
+"""The folder that stands for a machine, as the programs in it see it.
+
+What the machine needs beside its files is in the folder /.machine: the packages its archive offers,
+its state at boot, a log of what happened that no file tells, and orders of the test (to fail, to be
+cut off). Only os and sys are imported: some program starts in every few milliseconds of a test.
+"""
+
+import os
+import signal
+
+ROOT = os.environ.get("HOST_ROOT", "")
+OWN = "/.machine"
+
+
+def real(path):
+    return ROOT + path
+
+
+def read(path, default=None):
+    try:
+        with open(real(path), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except FileNotFoundError:
+        if default is None:
+            raise
+        return default
+
+
+def write(path, text, mode=0o644):
+    """Replace a file in one go, its parents made."""
+    os.makedirs(os.path.dirname(real(path)), exist_ok=True)
+    temp = real(path) + ".new"
+    with open(temp, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+    os.chmod(temp, mode)
+    os.rename(temp, real(path))
+
+
+def append(path, text):
+    write(path, read(path, "") + text)
+
+
+def exists(path):
+    return os.path.lexists(real(path))
+
+
+def is_file(path):
+    return os.path.isfile(real(path))
+
+
+def remove(path):
+    try:
+        os.unlink(real(path))
+    except FileNotFoundError:
+        pass
+
+
+def names(path):
+    try:
+        return sorted(os.listdir(real(path)))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def remove_tree(path):
+    """A directory with all below; absent is fine."""
+    if os.path.islink(real(path)) or not os.path.isdir(real(path)):
+        remove(path)
+        return
+    empty(path)
+    os.rmdir(real(path))
+
+
+def empty(path):
+    """What is in a directory, but not the directory itself."""
+    for name in names(path):
+        remove_tree(f"{path}/{name}")
+
+
+def copy_tree(source, target):
+    os.makedirs(real(target), exist_ok=True)
+    for name in names(source):
+        if os.path.isdir(real(f"{source}/{name}")):
+            copy_tree(f"{source}/{name}", f"{target}/{name}")
+        else:
+            write(f"{target}/{name}", read(f"{source}/{name}"))
+
+
+def log(line):
+    with open(real(OWN + "/log"), "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+def ordered(name):
+    """What the test ordered under that name, or None."""
+    return read(f"{OWN}/orders/{name}", "").strip() or None
+
+
+def moment(name):
+    """A moment at which the test may cut the power: berth and this program are gone at once.
+
+    With the order "trace" the moments are only listed; the order "cut" is the number of the one
+    to end at.
+    """
+    if ordered("trace"):
+        append(OWN + "/moments", name + "\n")
+    left = ordered("cut")
+    if left is None:
+        return
+    if int(left) > 1:
+        write(OWN + "/orders/cut", str(int(left) - 1))
+        return
+    remove(OWN + "/orders/cut")
+    os.kill(os.getppid(), signal.SIGKILL)
+    os._exit(137)

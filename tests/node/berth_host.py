@@ -1,0 +1,111 @@
+"""A node with berth on it: put it there, run it, look at what it did."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import sysbox
+from environment import HERE
+
+ROOT = HERE.parent.parent
+PROGRAM = ROOT / "build/release/berth"
+REMOTE = "/usr/local/bin/berth"
+CONFIG = "/etc/berth/config.yaml"
+INSTALL_TIMEOUT = 1800
+
+# What an installation may leave changed when it is undone, and why.
+VOLATILE = (
+    "/boot/initrd.img",        # rebuilt by the packages' own triggers, twice
+    "/etc/.pwd.lock",
+    "/etc/apparmor.d",         # docker.io's purge takes a folder that was empty
+    "/etc/group-", "/etc/gshadow-", "/etc/passwd-", "/etc/shadow-", "/etc/subuid-", "/etc/subgid-",
+    "/etc/ld.so.cache",
+    "/etc/mailcap",
+    "/root/",
+    "/tmp/",
+    "/usr/share/info/dir",
+    "/var/cache/",
+    "/var/lib/apt/",
+    "/var/lib/dpkg/",
+    "/var/lib/systemd/",
+    "/var/log/",
+    "/var/tmp/",
+)
+
+_SNAPSHOT = r"""
+find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /run \) -prune -o \
+    \( -type f -o -type l -o -type d \) -printf '%p\t%y\t%m\t%U:%G\t%l\n' | LC_ALL=C sort
+printf '%s\n' '--'
+find /etc /usr/local /var/lib -xdev -type f -print0 | xargs -0 sha256sum | LC_ALL=C sort -k2
+printf '%s\n' '--'
+dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n' | LC_ALL=C sort
+"""
+
+
+def config_text(node, **sections):
+    """Settings for a test: the package under test, a pool that fits the node's disk."""
+    settings = {"sysbox": {"file": "/root/sysbox-ce.deb", "version": "0.7.1"}, "pool": {"size": "3G", "reserve": "512M"},
+                "timeouts": {"services": "10m", "packages": "60m"}}
+    for section, values in sections.items():
+        settings.setdefault(section, {}).update(values)
+    return "".join(f"{name}:\n" + "".join(f"  {k}: {json.dumps(v)}\n" for k, v in values.items())
+                   for name, values in settings.items())
+
+
+def put_berth(node, **sections):
+    """berth, the Sysbox package under test, and settings that name it."""
+    node.put(PROGRAM, REMOTE, mode=0o755)
+    sysbox.put_package(node)
+    node.run(["mkdir", "-p", "/etc/berth"])
+    configure(node, **sections)
+
+
+def configure(node, **sections):
+    node.run(["tee", CONFIG], input=config_text(node, **sections))
+
+
+def install(node, *options, check=True):
+    return node.run(["berth", "install", *options], timeout=INSTALL_TIMEOUT, check=check)
+
+
+def verify(node):
+    """The checks of `berth verify`, by id; fails the test when one failed."""
+    done = node.run(["berth", "verify", "--json"], timeout=600, check=False)
+    report = json.loads(done.stdout)
+    failed = [c for c in report["checks"] if c["verdict"] == "fail"]
+    assert done.returncode == 0 and not failed, failed or done.stderr
+    return {c["id"]: c for c in report["checks"]}
+
+
+def journal(node):
+    return json.loads(node.run(["berth", "status", "--journal", "--json"]).stdout)
+
+
+def snapshot(node):
+    """Files with type, mode, owner and target; digests; packages: what undoing is measured by."""
+    files, digests, packages = node.run(_SNAPSHOT, timeout=300).stdout.split("--\n")
+    return (_keyed(files, lambda line: line.split("\t")[0]),
+            _keyed(digests, lambda line: line.split("  ", 1)[1]),
+            _keyed(packages, lambda line: line.split(" ")[0]))
+
+
+def _keyed(text, key):
+    return {key(line): line for line in text.splitlines()}
+
+
+def differences(before, after):
+    """Lines that tell two snapshots apart, less what is volatile."""
+    found = []
+    for old, new in zip(before, after, strict=True):
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) != new.get(name) and not name.startswith(VOLATILE):
+                found.append(f"{old.get(name)} -> {new.get(name)}")
+    return found
+
+
+def key_of(*parts):
+    """A key for Node.derive that changes with the program and the package under test."""
+    digest = hashlib.sha256()
+    for path in (PROGRAM, Path(sysbox.package())):
+        digest.update(path.read_bytes())
+    return " ".join((*parts, digest.hexdigest()[:16]))
