@@ -2,7 +2,7 @@
 #
 # Needs nothing but bash: no functions of the bash-completion package.
 
-_berth_common="--root --config --enter-host --quiet --verbose --help --version"
+_berth_common="--root --config --enter-host --quiet --help --version"
 _berth_commands="plan install verify status uninstall config bundle version"
 _berth_steps="preflight kernel program daemon-json docker sysbox pool services"
 

@@ -108,19 +108,40 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	return *ret_after ? 0 : error_errno(err, ENOMEM, "note '%s'", change->target);
 }
 
+/*
+ * Anything but what a daemon makes by itself: Docker's skeleton, empty directories of Sysbox's. When in
+ * doubt it is somebody's.
+ */
+static int worth_keeping(const struct host *host, const char *path, struct error *err)
+{
+	struct tree_usage usage;
+	int r = docker_data_is_skeleton(host, path);
+
+	if (r > 0)
+		return 0;
+	if (r == 0)
+		r = tree_usage(host, path, &usage, err);
+	if (r < 0)
+		return error_errno(err, r, "look into '%s'", path);
+	return usage.files > 0;
+}
+
 /* Tenants' data back to its place, then whatever daemons left. 1: gone now, 0: was not there. */
 static int empty_out(struct change_context *ctx, const struct change_record *record,
 		     struct error *err)
 {
 	const char *place = json_get_string(record->want, "place");
-	struct data_summary data = { 0 };
+	_cleanup_free_ char *back = xasprintf("%s.berth-back", record->target);
 	int r;
 
+	if (!back)
+		return error_errno(err, ENOMEM, "empty '%s'", record->target);
+	/* Cut off when the data had been copied back, but was not in its place yet. */
+	if (place && host_exists(ctx->host, back))
+		return move_back(ctx, record->target, place, err);
 	if (!host_exists(ctx->host, record->target))
 		return 0;
-	r = docker_data_present(ctx->host, record->target, &data);
-	if (r < 0)
-		return error_errno(err, r, "look into '%s'", record->target);
+	r = worth_keeping(ctx->host, record->target, err);
 	if (r > 0 && place)
 		r = move_back(ctx, record->target, place, err);
 	if (r >= 0)
@@ -138,7 +159,8 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 	if (r < 0 || json_get_bool(record->before, "existed", false))
 		return MIN_OF(r, 0);
 	if (r == 0 && host_exists(ctx->host, record->target)) {
-		strbuf_printf(why, "the pool is not mounted: '%s' is not looked into", record->target);
+		strbuf_printf(why, "the pool is not mounted: '%s' is not looked into",
+			      record->target);
 		*ret = UNDO_LEFT;
 		return 0;
 	}

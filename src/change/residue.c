@@ -1,6 +1,10 @@
 #include "change/residue.h"
 
 #include "change/file_state.h"
+#include "change/tree.h"
+
+#define CONTAINERD_DATA	 "/var/lib/containerd"
+#define CONTAINERD_BLOBS CONTAINERD_DATA "/io.containerd.content.v1.content/blobs/sha256"
 
 static const char *const ACCOUNTS[] = { "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow",
 					"/etc/subuid", "/etc/subgid" };
@@ -10,9 +14,10 @@ static const char *const NAMES[] = { "sysbox", "docker" };
 
 /* Directories that daemons leave. Only empty ones are removed, children before parents. */
 static const char *const DIRECTORIES[] = {
-	"/var/lib/sysboxfs", "/var/lib/sysbox",	     "/var/lib/docker",	     "/etc/docker",
+	"/var/lib/containerd", "/var/lib/sysboxfs", "/var/lib/sysbox",	     "/var/lib/docker",	     "/etc/docker",
 	"/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd",	     "/etc/containerd",
 	"/opt/cni/bin",	     "/opt/cni",	     "/etc/cni/net.d",	     "/etc/cni",
+	CONTAINERD_DATA,
 };
 
 static bool has_account(const struct host *host, const char *file, const char *name)
@@ -80,6 +85,40 @@ static int drop_lines(const struct host *host, const char *file, const char *nam
 	return host_write(host, file, strbuf_str(&kept), kept.len, &attrs, err);
 }
 
+/* Debian's purge leaves it. What containerd makes at its first start goes; images in it are data. */
+static int remove_containerd(const struct host *host, const json_t *directories, struct error *err)
+{
+	int blobs = tree_content(host, CONTAINERD_BLOBS, NULL);
+
+	if (listed(directories, CONTAINERD_DATA) || blobs < 0 || blobs == TREE_FULL)
+		return 0;
+	return tree_remove(host, CONTAINERD_DATA, err);
+}
+
+/*
+ * What containerd wrote as Docker's helper. Images or snapshots in it are of somebody who used it
+ * directly: then all of it stays.
+ */
+static int remove_containerd(const struct host *host, const json_t *directories, struct error *err)
+{
+	static const char DIR[] = "/var/lib/containerd";
+	static const char *const THEIRS[] = {
+		"/var/lib/containerd/io.containerd.content.v1.content/blobs",
+		"/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots",
+	};
+
+	if (listed(directories, DIR))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(THEIRS); i++) {
+		struct tree_usage usage;
+
+		if (host_exists(host, THEIRS[i]) && tree_usage(host, THEIRS[i], &usage, err) == 0 &&
+		    usage.inodes > 1)
+			return 0;
+	}
+	return tree_remove(host, DIR, err);
+}
+
 int residue_remove(const struct host *host, const json_t *before, struct error *err)
 {
 	const json_t *accounts = json_object_get(before, "accounts");
@@ -97,5 +136,5 @@ int residue_remove(const struct host *host, const json_t *before, struct error *
 		if (!listed(directories, DIRECTORIES[i]))
 			(void)host_rmdir(host, DIRECTORIES[i]);
 	}
-	return 0;
+	return remove_containerd(host, directories, err);
 }

@@ -24,6 +24,7 @@ static int count(struct inode_map *seen, const struct stat *st, struct tree_usag
 	if (r > 0) {
 		usage->bytes += (uint64_t)st->st_blocks * 512;
 		usage->inodes++;
+		usage->files += !S_ISDIR(st->st_mode);
 	}
 	return r;
 }

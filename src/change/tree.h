@@ -12,6 +12,7 @@
 struct tree_usage {
 	uint64_t bytes;	 /* on the disk: holes left out, files with several names counted once */
 	uint64_t inodes; /* the top directory too */
+	uint64_t files;	 /* of these, what is no directory */
 };
 
 /* -ENOENT when it is not there. */

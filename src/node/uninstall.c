@@ -31,6 +31,18 @@ static int check_kinds(const struct journal *journal, struct error *err)
 	return 0;
 }
 
+/* Parts of the pool that were not given back yet: data may be in them. */
+static bool has_parts(const struct journal *journal)
+{
+	for (size_t i = 0; i < journal->len; i++) {
+		const struct journal_entry *e = &journal->entries[i];
+
+		if (journal_in_force(e) && e->after && strcmp(e->kind, "pool-dir") == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Does the tenants' data fit where it would go back to? Asked before anything is touched. */
 static int check_data(struct node *node, bool delete_data, struct error *err)
 {
@@ -40,7 +52,14 @@ static int check_data(struct node *node, bool delete_data, struct error *err)
 	struct fsinfo info;
 	int r;
 
-	if (!node->ctx.facts.pool_mounted || delete_data)
+	if (delete_data)
+		return 0;
+	if (!node->ctx.facts.pool_mounted && has_parts(&node->journal) && !host_is_rooted(&node->host))
+		return error_set(err, ENOTCONN,
+				 "the pool is not mounted, so whether tenants' data is in it cannot be "
+				 "told: mount it (systemctl start var-lib-berth-pool.mount), or give up "
+				 "what it holds with --delete-data; nothing was changed");
+	if (!node->ctx.facts.pool_mounted)
 		return 0;
 	r = docker_data_present(&node->host, POOL_DIR "/docker", &data);
 	if (r <= 0)

@@ -13,6 +13,21 @@ void facts_release(struct facts *facts)
 	*facts = (struct facts){ 0 };
 }
 
+/* A Docker on its way up (a machine that just booted) is waited for: its state now would mislead. */
+static int docker_unit(struct step_context *ctx, const struct unit_state **ret, struct error *err)
+{
+	_cleanup_free_ char *socket = host_real_path(ctx->host, DOCKER_SOCKET);
+	struct error ignored = ERROR_INIT;
+	int r = context_unit(&ctx->change, "docker.service", ret, err);
+
+	if (r < 0 || !socket || !unit_is((*ret)->active, "activating"))
+		return r;
+	progress_activity(ctx->change.progress, "waiting for Docker to start");
+	(void)docker_wait_ready(socket, ctx->change.services_ms, ctx->change.progress, &ignored);
+	context_changed(&ctx->change);
+	return context_unit(&ctx->change, "docker.service", ret, err);
+}
+
 static int read_docker(struct step_context *ctx, struct facts *facts, struct error *err)
 {
 	_cleanup_(docker_release) struct docker docker = DOCKER_INIT;
@@ -37,7 +52,7 @@ static int read_docker(struct step_context *ctx, struct facts *facts, struct err
 	/* Without systemd there are no units to ask for: the preflight checks say so. */
 	if (!host_exists(ctx->host, "/run/systemd/system"))
 		return 0;
-	r = context_unit(&ctx->change, "docker.service", &u, err);
+	r = docker_unit(ctx, &u, err);
 	if (r < 0)
 		return r;
 	/* Asking the socket of a stopped Docker would start it. */

@@ -1,5 +1,6 @@
 """The Sysbox under test: the stand-in of tests/standin, or a real package named by $SYSBOX_DEB."""
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -7,9 +8,13 @@ from functools import cache
 from pathlib import Path
 
 from environment import HERE
-from setups import docker_packages, import_busybox
+from setups import apt_install, docker_packages, import_busybox
+from vm import Node
 
-_APT = {"DEBIAN_FRONTEND": "noninteractive"}
+# Raise the number whenever _prepare leaves a node in another state than before.
+_PREPARED_KEY = "docker and what sysbox depends on 1"
+# fuse3 by name: left to itself apt takes the old fuse, which Sysbox 0.7 cannot use.
+_DEPENDENCIES = ("fuse3", "jq", "rsync", "iptables", "lsb-release")
 _REMOTE = "/root/sysbox-ce.deb"
 
 
@@ -28,22 +33,26 @@ def is_standin():
     return not os.environ.get("SYSBOX_DEB")
 
 
-@cache
-def key():
-    """For Node.derive: another one for every other package."""
-    return "docker and sysbox 1 " + hashlib.sha256(package().read_bytes()).hexdigest()
-
-
-def put_package(node):
-    """Copy it into the node; returns where it is there."""
+def apt_install_package(node, check=True):
+    """Install the package in a node whose apt knows the archive already."""
     node.put(package(), _REMOTE)
-    return _REMOTE
+    return node.run(["apt-get", "install", "--yes", "--no-install-recommends", _REMOTE], timeout=1200,
+                    check=check, env={"DEBIAN_FRONTEND": "noninteractive"})
 
 
-def install(node):
-    """Docker and Sysbox the way a person would install them, and an image to run."""
-    node.run(["apt-get", "update"], timeout=300)
-    # fuse3 by name: left to itself apt takes the old fuse, which Sysbox 0.7 cannot use.
-    node.run(["apt-get", "install", "--yes", "--no-install-recommends", *docker_packages(node.suite),
-              "fuse3", "busybox-static", put_package(node)], timeout=1800, env=_APT)
+def start(node_factory, suite, **kwargs):
+    """A node with Docker, an image to run and Sysbox at work; the costly parts are done once per cache."""
+    # In two steps, so that another package does not mean another installation of Docker.
+    with contextlib.closing(Node.derive(_PREPARED_KEY, _prepare, suite=suite, **kwargs)) as prepared:
+        base = prepared.state
+    return node_factory.derive(_package_key(), apt_install_package, base=base)
+
+
+@cache
+def _package_key():
+    return "sysbox " + hashlib.sha256(package().read_bytes()).hexdigest()
+
+
+def _prepare(node):
+    apt_install(node, *docker_packages(node.suite), "busybox-static", "xfsprogs", *_DEPENDENCIES)
     import_busybox(node)

@@ -157,18 +157,19 @@ static int child_pool_dir_undo(void *userdata, struct error *err)
 	struct change_context ctx = { .host = &host };
 	_cleanup_(strbuf_release) struct strbuf why = STRBUF_INIT;
 	_cleanup_json_ json_t *before = json_pack("{s:b}", "existed", 0);
-	const struct change_record record = { .target = D, .before = before };
+	_cleanup_json_ json_t *want = json_pack("{s:s}", "place", T);
+	const struct change_record record = { .target = D, .want = want, .before = before };
 	enum undo_outcome outcome;
 	int r = change_pool_dir.undo(&ctx, &record, &outcome, &why, err);
 
-	if (r < 0 || outcome == *(enum undo_outcome *)userdata)
+	if (r < 0 || outcome == *(enum undo_outcome *)userdata || *(int *)userdata < 0)
 		return r;
 	return error_set(err, EPROTO, "outcome %d: %s", outcome, strbuf_str(&why));
 }
 
 static void test_pool_dir(void **state)
 {
-	enum undo_outcome expected = UNDO_LEFT;
+	enum undo_outcome expected = UNDO_DONE;
 	struct stat st;
 
 	(void)state;
@@ -184,14 +185,36 @@ static void test_pool_dir(void **state)
 		if (r == 0)
 			break;
 	}
-	put_file(in(real(D), "file"), 1, 0600);
-	assert_int_equal(run_child(child_pool_dir_undo, &expected, 0), 0);
-	wipe(in(real(D), "file"));
-	expected = UNDO_DONE;
 	assert_int_equal(run_child(child_pool_dir_undo, &expected, 0), 0);
 	expected = UNDO_NOTHING;
 	assert_int_equal(run_child(child_pool_dir_undo, &expected, 0), 0);
 	assert_false(exists(real(D)));
+}
+
+/* Containers that were made in it come back to its place, wherever the undo is cut. */
+static void test_pool_dir_gives_back(void **state)
+{
+	enum undo_outcome expected = UNDO_DONE;
+	int r = 137;
+
+	(void)state;
+	for (unsigned n = 1; r != 0; n++) {
+		reset();
+		wipe(real(T));
+		make_dirs(real(D "/containers/c1"));
+		put_file(real(D "/containers/c1/log"), 100000, 0600);
+		r = run_child(child_pool_dir_undo, &expected, n);
+		assert_true(r == 0 || r == 137);
+		if (r == 137) {
+			enum undo_outcome any = (enum undo_outcome) - 1;
+
+			assert_int_equal(run_child(child_pool_dir_undo, &any, 0), 0);
+		}
+		assert_true(exists(real(T "/containers/c1/log")));
+		assert_false(exists(real(D)));
+		assert_false(exists(real(D ".berth-back")));
+		assert_false(exists(real(T ".berth-partial")));
+	}
 }
 
 int main(void)
@@ -202,6 +225,7 @@ int main(void)
 		cmocka_unit_test(test_back_does_not_fit),
 		cmocka_unit_test(test_move_back),
 		cmocka_unit_test(test_pool_dir),
+		cmocka_unit_test(test_pool_dir_gives_back),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);

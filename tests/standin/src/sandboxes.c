@@ -44,8 +44,9 @@ static bool is_empty(const char *path)
 	const struct dirent *entry;
 	bool empty = true;
 
+	/* As good as empty: what is not there. */
 	if (!folder)
-		return false;
+		return errno == ENOENT;
 	while (empty && (entry = readdir(folder)))
 		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
 	closedir(folder);
@@ -65,7 +66,7 @@ static void copy_volumes_out(const struct sandboxes *all, const struct sandbox *
 
 		if (!(one->kinds & 1u << i) || access(volume, F_OK) < 0)
 			continue;
-		if (is_empty(volume) && access(target, F_OK) < 0)
+		if (is_empty(volume) && is_empty(target))
 			continue;
 		if (make_dirs(target, volume_kinds[i].mode, &f) < 0 ||
 		    copy_tree(volume, target, &f) < 0)

@@ -37,7 +37,8 @@ def write(path, text, mode=0o644):
 
 
 def append(path, text):
-    write(path, read(path, "") + text)
+    with open(real(path), "a", encoding="utf-8") as file:
+        file.write(text)
 
 
 def exists(path):
@@ -69,6 +70,17 @@ def remove_tree(path):
         return
     empty(path)
     os.rmdir(real(path))
+
+
+def remove_if_empty(path):
+    """The directories below it that hold nothing, and then it, if that leaves it empty."""
+    for name in names(path):
+        if os.path.isdir(real(f"{path}/{name}")) and not os.path.islink(real(f"{path}/{name}")):
+            remove_if_empty(f"{path}/{name}")
+    try:
+        os.rmdir(real(path))
+    except OSError:
+        pass
 
 
 def empty(path):

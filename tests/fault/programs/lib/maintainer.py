@@ -7,7 +7,8 @@ Units as debhelper's snippets treat them; Docker's group and its script that del
 import os
 
 import systemd
-from folder import append, empty, exists, is_file, log, read, real, remove, write
+from folder import (append, empty, exists, is_file, log, names, read, real, remove,
+                    remove_if_empty, write)
 
 DAEMON_JSON = "/etc/docker/daemon.json"
 NUKE = "/usr/share/docker.io/contrib/nuke-graph-directory.sh"
@@ -177,6 +178,9 @@ def after_purge(name, paths):
         for link in systemd.links_of(unit):
             remove(link)
         remove(f"{ENABLED_NOTES}/{unit}.dsh-also")
+        remove_if_empty(ENABLED_NOTES)
+        for folder in names("/etc/systemd/system"):
+            remove_if_empty(f"/etc/systemd/system/{folder}")
     systemd.reload()
     if name == "docker.io" and is_file(NUKE_SAVED):
         log(f"docker.io deleted all below {systemd.where('/var/lib/docker')}")

@@ -1,0 +1,165 @@
+"""The packages that the archive of a machine in a folder offers, as package files of dpkg.py's form.
+
+Relations, units, conffiles and directories are those of Debian 12; programs are stubs, or the tests'
+own where berth runs them.
+"""
+
+from pathlib import Path
+
+PROGRAMS = Path(__file__).with_name("programs")
+STUB = "#!/bin/sh\nexit 0\n"
+
+DOCKER_SERVICE = """\
+[Unit]
+Description=Docker Application Container Engine
+Documentation=https://docs.docker.com
+After=network-online.target docker.socket firewalld.service containerd.service
+Wants=network-online.target containerd.service
+Requires=docker.socket
+
+[Service]
+Type=notify
+EnvironmentFile=-/etc/default/docker
+ExecStart=/usr/sbin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock $DOCKER_OPTS
+ExecReload=/bin/kill -s HUP $MAINPID
+KillMode=process
+Restart=on-failure
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+DOCKER_SOCKET = """\
+[Unit]
+Description=Docker Socket for the API
+
+[Socket]
+ListenStream=/run/docker.sock
+SocketMode=0660
+SocketUser=root
+SocketGroup=docker
+
+[Install]
+WantedBy=sockets.target
+"""
+
+CONTAINERD_SERVICE = """\
+[Unit]
+Description=containerd container runtime
+Documentation=https://containerd.io
+After=network.target local-fs.target
+
+[Service]
+ExecStartPre=-/sbin/modprobe overlay
+ExecStart=/usr/bin/containerd
+Type=notify
+Restart=always
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+SYSBOX_SERVICE = """\
+[Unit]
+Description=Sysbox container runtime
+Documentation=https://github.com/nestybox/sysbox
+BindsTo=sysbox-mgr.service sysbox-fs.service
+After=sysbox-mgr.service sysbox-fs.service
+Before=docker.service containerd.service
+
+[Service]
+Type=exec
+ExecStart=/bin/sleep infinity
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def sysbox_part(program):
+    return (f"[Unit]\nDescription={program} (part of the Sysbox container runtime)\nPartOf=sysbox.service\n\n"
+            f"[Service]\nType=notify\nExecStart=/usr/bin/{program}\n\n[Install]\nWantedBy=sysbox.service\n")
+
+
+SYSBOX_SYSCTL = """\
+kernel.unprivileged_userns_clone = 1
+fs.inotify.max_queued_events = 1048576
+fs.inotify.max_user_watches = 1048576
+fs.inotify.max_user_instances = 1048576
+kernel.keys.maxkeys = 20000
+kernel.keys.maxbytes = 1400000
+kernel.pid_max = 4194304
+"""
+
+UNITS = "/usr/lib/systemd/system"
+NUKE = "#!/bin/bash\n# Deletes all of the directory it is given.\n"
+
+# name: version, depends, fields beside, files by path (text; a program when it begins with "#!")
+PACKAGES = {
+    "containerd": ("1.6.20~ds1-1+deb12u1", "runc", {"Conffiles": "/etc/containerd/config.toml"}, {
+        "/etc/containerd/config.toml": "version = 2\n",
+        "/usr/bin/containerd": STUB,
+        f"{UNITS}/containerd.service": CONTAINERD_SERVICE,
+    }),
+    "docker.io": ("20.10.24+dfsg1-1+deb12u1", "adduser, containerd, iptables, runc, tini",
+                  {"Conffiles": "/etc/default/docker /etc/init.d/docker"}, {
+        "/etc/default/docker": "# Docker Upstart and SysVinit configuration file\n",
+        "/etc/docker": None,
+        "/etc/init.d/docker": STUB,
+        f"{UNITS}/docker.service": DOCKER_SERVICE,
+        f"{UNITS}/docker.socket": DOCKER_SOCKET,
+        "/usr/bin/docker": STUB,
+        "/usr/sbin/dockerd": (PROGRAMS / "dockerd").read_text(encoding="utf-8"),
+        "/usr/share/docker.io/contrib/nuke-graph-directory.sh": NUKE,
+    }),
+    "fuse3": ("3.14.0-4", "", {"Provides": "fuse", "Conffiles": "/etc/fuse.conf"}, {
+        "/etc/fuse.conf": "# The file /etc/fuse.conf allows for the following parameters:\n",
+        "/usr/bin/fusermount3": STUB,
+    }),
+    "iptables": ("1.8.9-2", "", {}, {"/usr/sbin/iptables": STUB}),
+    "jq": ("1.6-2.1+deb12u1", "", {}, {"/usr/bin/jq": STUB}),
+    "lsb-release": ("12.0-1", "", {}, {"/usr/bin/lsb_release": STUB}),
+    "rsync": ("3.2.7-1+deb12u2", "", {}, {"/usr/bin/rsync": STUB}),
+    "runc": ("1.1.5+ds1-1+deb12u1", "", {}, {"/usr/sbin/runc": STUB}),
+    "tini": ("0.19.0-1", "", {}, {"/usr/bin/tini": STUB}),
+    "xfsprogs": ("6.1.0-1", "", {}, {
+        "/usr/sbin/mkfs.xfs": (PROGRAMS / "mkfs.xfs").read_text(encoding="utf-8"),
+        "/usr/sbin/xfs_repair": STUB,
+    }),
+}
+
+SYSBOX_VERSION = "0.7.1"
+SYSBOX = (f"{SYSBOX_VERSION}-0.linux", "fuse, iptables, jq, lsb-release, rsync",
+          {"Conffiles": "/etc/sysctl.d/99-sysbox-sysctl.conf"}, {
+    "/etc/sysctl.d/99-sysbox-sysctl.conf": SYSBOX_SYSCTL,
+    "/usr/lib/modules-load.d/50-sysbox-mod.conf": "configfs\n",
+    "/usr/bin/sysbox-fs": STUB,
+    "/usr/bin/sysbox-mgr": STUB,
+    "/usr/bin/sysbox-runc": STUB,
+    f"{UNITS}/sysbox.service": SYSBOX_SERVICE,
+    f"{UNITS}/sysbox-mgr.service": sysbox_part("sysbox-mgr"),
+    f"{UNITS}/sysbox-fs.service": sysbox_part("sysbox-fs"),
+})
+
+
+def package_file(name, version, depends, fields, files):
+    """The bytes of a package file."""
+    head = {"Package": name, "Architecture": "amd64", "Version": version, "Depends": depends, **fields}
+    parts = ["".join(f"{key}: {value}\n" for key, value in head.items() if value) + "\n"]
+    for path, text in files.items():
+        if text is None:
+            parts.append(f"dir 0755 {path}\n")
+        else:
+            mode = "0755" if text.startswith("#!") else "0644"
+            parts.append(f"file {mode} {len(text.encode())} {path}\n{text}\n")
+    return ("".join(parts) + "end\n").encode()
+
+
+def write_archive(folder):
+    folder.mkdir(parents=True)
+    for name, package in PACKAGES.items():
+        (folder / f"{name}.deb").write_bytes(package_file(name, *package))
+
+
+def sysbox_package(version=None):
+    return package_file("sysbox-ce", version or SYSBOX[0], *SYSBOX[1:])

@@ -1,0 +1,145 @@
+"""What berth is cut off in: a machine before, its clean installation, and every run that is ended."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import roots
+import trees
+from machine import Machine
+
+CONTAINER = "c0ffee" * 10 + "beef"
+STOPPED = "0ddba11" * 9 + "f"
+
+
+def bare(machine):
+    machine.build("debian-12")
+    machine.prepare()
+
+
+def existing_docker(machine):
+    """A Docker with an image, volumes, a running and a stopped container; a user's own daemon.json."""
+    machine.build("debian-12-docker")
+    machine.prepare()
+    machine.write("/etc/docker/daemon.json", roots.ODD_DAEMON_JSON, 0o640)
+    machine.systemctl("restart", "docker.service")
+    put_data(machine)
+    machine.write("/run/machine/containers", CONTAINER + "\n")
+    machine.forget_log()
+
+
+def put_data(machine):
+    """Hard links over directories, holes, links, odd names, owners and modes."""
+    data = "/var/lib/docker"
+    machine.write(f"{data}/image/overlay2/imagedb/content/sha256/{'1' * 64}", "{}", 0o600)
+    for one in (CONTAINER, STOPPED):
+        machine.write(f"{data}/containers/{one}/config.v2.json", "{}", 0o600)
+    machine.write(f"{data}/volumes/db/_data/table", "x" * 5000, 0o640)
+    machine.write(f"{data}/overlay2/abc/diff/usr/bin/perl", "binary", 0o4755)
+    (machine.path(data) / "overlay2/abc/diff/usr/bin/perl5").hardlink_to(
+        machine.path(f"{data}/overlay2/abc/diff/usr/bin/perl"))
+    (machine.path(data) / "overlay2/l/QWERTY").symlink_to("../abc/diff")
+    machine.write(f"{data}/volumes/db/_data/odd \n name\udce9".encode("utf-8", "surrogateescape").decode(
+        "utf-8", "surrogateescape"), "odd")
+    with open(machine.path(f"{data}/volumes/db/_data/holes"), "wb") as file:
+        file.truncate(8 << 20)
+        file.seek(4 << 20)
+        file.write(b"middle")
+    if os.geteuid() == 0:
+        os.chown(machine.path(f"{data}/volumes/db/_data"), 999, 999)
+
+
+SCENARIOS = {"bare": bare, "existing-docker": existing_docker}
+
+
+class Scenario:
+    """The folders and snapshots to compare with. Made once, read by all workers."""
+
+    def __init__(self, name, folder, program):
+        self.name = name
+        self.program = str(program)
+        self.folder = Path(folder)
+        self.folder.mkdir()
+        self.before, self.installed = self.folder / "before", self.folder / "installed"
+        machine = Machine(self.folder / "making", program)
+        try:
+            self.make(machine)
+        finally:
+            machine.close()
+
+    def make(self, machine):
+        SCENARIOS[self.name](machine)
+        machine.save(self.before)
+        self.tree_before = machine.snapshot(trees.TRACES)
+        self.points = {"install": self.traced(machine, "install")}
+        machine.save(self.installed)
+        self.tree_installed = machine.snapshot(trees.JOURNAL)
+        self.points["uninstall"] = self.traced(machine, "uninstall")
+        self.undone = trees.differences(self.tree_before, machine.snapshot(trees.TRACES)) + machine.harm()
+
+    def traced(self, machine, command):
+        """The fault points a run passes, by name."""
+        trace = self.folder / f"points-{command}"
+        done = machine.berth(command, env={"BERTH_FAULT_TRACE": str(trace)})
+        if done.code:
+            raise AssertionError(f"{self.name}: a clean {command} failed: {done}")
+        return trace.read_text(encoding="utf-8").split()
+
+    def summary(self, command):
+        kinds = Counter(self.points[command])
+        return (f"{self.name}, {command}: {len(self.points[command])} fault points exercised ("
+                + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) + ")")
+
+    # ---- one cut ----
+
+    def is_installed(self, machine):
+        found = trees.differences(self.tree_installed, machine.snapshot(trees.JOURNAL))
+        found += machine.harm()
+        found += [f"not reloaded: {unit}" for unit in machine.stale_units()]
+        again = machine.berth("install")
+        if again.code or "Nothing to do" not in again.out:
+            found.append(f"a second install is not content: {again}")
+        return found
+
+    def is_undone(self, machine):
+        found = trees.differences(self.tree_before, machine.snapshot(trees.TRACES)) + machine.harm()
+        return found + [f"not reloaded: {unit}" for unit in machine.stale_units()]
+
+    def finish(self, machine, command, how):
+        """Run the command to its end; what is wrong afterwards."""
+        if how == "power":
+            machine.boot()
+        done = machine.berth(command)
+        if done.code:
+            return [f"{command} failed: {done}"]
+        return self.is_installed(machine) if command == "install" else self.is_undone(machine)
+
+    def cut(self, machine, command, number):
+        """End `command` at that point, then go on and go back from there, with and without a reboot."""
+        machine.load(self.before if command == "install" else self.installed)
+        machine.forget_log()
+        done = machine.berth(command, env={"BERTH_FAULT_AT": str(number)})
+        name = f"{self.name}: {command} ended at point {number} ({self.points[command][number - 1]})"
+        if done.code != 137:
+            return [f"{name}: it was not ended there: {done}"]
+        killed = machine.save(machine.place / "killed")
+        problems = []
+        for then, how in (("install", "kill"), ("uninstall", "kill"), (command, "power")):
+            machine.load(killed)
+            for problem in self.finish(machine, then, how):
+                problems.append(f"{name}, {how}, then {then}: {problem}")
+        return problems
+
+
+# ---- workers ----
+
+_worker = {}
+
+
+def start_worker(scenario, folder):
+    _worker["scenario"] = scenario
+    _worker["machine"] = Machine(Path(folder) / f"w{os.getpid()}", scenario.program)
+
+
+def run_cut(command, number):
+    return _worker["scenario"].cut(_worker["machine"], command, number)

@@ -1,0 +1,47 @@
+"""Berth is stopped at every fault point there is, and must finish or undo what it had begun.
+
+A fault point stands before and behind every journal record, atomic rename, directory, removal and
+format. For each: the run is ended there as by a power cut; then, each from a copy of that state,
+`install` must end where a clean installation ends, `uninstall` must end where everything began, and
+the same after a reboot (nothing running, nothing mounted, kernel settings as the files say).
+"""
+
+import concurrent.futures
+import os
+import time
+
+import pytest
+
+import scenarios
+
+WORKERS = int(os.environ.get("BERTH_FAULT_WORKERS", os.cpu_count() or 2))
+SHOWN = 12
+
+
+@pytest.fixture(scope="module", params=scenarios.SCENARIOS)
+def scenario(request, work, program):
+    return scenarios.Scenario(request.param, work / request.param, program)
+
+
+def exercise(scenario, command, work):
+    """All points of a command, in as many processes as there are processors."""
+    problems = []
+    with concurrent.futures.ProcessPoolExecutor(
+            WORKERS, initializer=scenarios.start_worker, initargs=(scenario, work)) as pool:
+        jobs = [pool.submit(scenarios.run_cut, command, number + 1)
+                for number in range(len(scenario.points[command]))]
+        for job in concurrent.futures.as_completed(jobs):
+            problems += job.result()
+    return problems
+
+
+def test_uninstall_leaves_nothing(scenario):
+    assert not scenario.undone, "\n".join(scenario.undone)
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_every_point(scenario, command, work, say):
+    start = time.monotonic()
+    problems = exercise(scenario, command, work)
+    say(f"{scenario.summary(command)}, {time.monotonic() - start:.0f} s")
+    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:SHOWN])
