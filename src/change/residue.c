@@ -14,7 +14,7 @@ static const char *const NAMES[] = { "sysbox", "docker" };
 
 /* Directories that daemons leave. Only empty ones are removed, children before parents. */
 static const char *const DIRECTORIES[] = {
-	"/var/lib/containerd", "/var/lib/sysboxfs", "/var/lib/sysbox",	     "/var/lib/docker",	     "/etc/docker",
+	"/var/lib/sysboxfs", "/var/lib/sysbox",	     "/var/lib/docker",	     "/etc/docker",
 	"/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd",	     "/etc/containerd",
 	"/opt/cni/bin",	     "/opt/cni",	     "/etc/cni/net.d",	     "/etc/cni",
 	CONTAINERD_DATA,
@@ -93,30 +93,6 @@ static int remove_containerd(const struct host *host, const json_t *directories,
 	if (listed(directories, CONTAINERD_DATA) || blobs < 0 || blobs == TREE_FULL)
 		return 0;
 	return tree_remove(host, CONTAINERD_DATA, err);
-}
-
-/*
- * What containerd wrote as Docker's helper. Images or snapshots in it are of somebody who used it
- * directly: then all of it stays.
- */
-static int remove_containerd(const struct host *host, const json_t *directories, struct error *err)
-{
-	static const char DIR[] = "/var/lib/containerd";
-	static const char *const THEIRS[] = {
-		"/var/lib/containerd/io.containerd.content.v1.content/blobs",
-		"/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots",
-	};
-
-	if (listed(directories, DIR))
-		return 0;
-	for (size_t i = 0; i < ARRAY_SIZE(THEIRS); i++) {
-		struct tree_usage usage;
-
-		if (host_exists(host, THEIRS[i]) && tree_usage(host, THEIRS[i], &usage, err) == 0 &&
-		    usage.inodes > 1)
-			return 0;
-	}
-	return tree_remove(host, DIR, err);
 }
 
 int residue_remove(const struct host *host, const json_t *before, struct error *err)

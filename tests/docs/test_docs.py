@@ -115,7 +115,7 @@ def test_manual_pages_are_clean(page):
 def page_settings():
     """{key: (type line, default)} of the page."""
     text = read(surface.built_page("berth-config.5"))
-    entries = re.findall(r"^\.It Sy ([a-z_.]+)\n(\w+(?: \(.*\))?), default(?: empty\.|\n\.Ql (.*) \.)$",
+    entries = re.findall(r"^\.It Sy ([a-z0-9_.]+)\n(\w+(?: \(.*\))?), default(?: empty\.|\n\.Ql (.*) \.)$",
                          text, re.MULTILINE)
     return {key: (kind, default) for key, kind, default in entries}
 
@@ -250,7 +250,7 @@ def anchors(text):
 def test_settings_and_checks_that_are_named_exist(path):
     known = set(surface.settings()) | surface.check_ids()
     for span in spans(read(path)):
-        if re.fullmatch(r"(pool|docker|sysbox|verify|timeouts|kernel|sandbox|network)\.[a-z_-]+", span):
+        if re.fullmatch(r"(pool|docker|sysbox|verify|timeouts|kernel|sandbox|network)\.[a-z0-9_-]+", span):
             # Files and units of the same form are no settings.
             if not re.search(r"\.(c|h|py|service|socket|io)$", span):
                 assert span in known, f"{span} is neither a setting nor a check"
