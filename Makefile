@@ -1,6 +1,7 @@
 # A thin front: everything real is in meson.build, tools/ and tests/.
 .DEFAULT_GOAL := all
-.PHONY: all deps dev release demo check check-unit check-fault check-lint check-fuzz check-node bench deb clean
+.PHONY: all deps dev release demo check check-unit check-fault check-lint check-fuzz check-docs check-node fuzz \
+	bench deb clean
 
 BERTH_CACHE ?= $(CURDIR)/build/cache
 export BERTH_CACHE
@@ -25,7 +26,7 @@ demo: deps release
 check:
 	tools/check
 
-check-unit check-fault check-lint check-fuzz check-node:
+check-unit check-fault check-lint check-fuzz check-docs check-node:
 	tools/check $(@:check-%=%)
 
 fuzz: check-fuzz

@@ -15,7 +15,7 @@
 static const char *type_name(const struct spec_field *field)
 {
 	static const char *const NAMES[] = {
-		[SPEC_STRING] = "string", [SPEC_PATH] = "path",	    [SPEC_SIZE] = "size",
+		[SPEC_STRING] = "string", [SPEC_PATH] = "path",		[SPEC_SIZE] = "size",
 		[SPEC_NUMBER] = "number", [SPEC_DURATION] = "duration", [SPEC_BOOL] = "boolean",
 		[SPEC_CHOICE] = "choice",
 	};
@@ -42,7 +42,8 @@ static const char *bound(const struct spec_field *field, uint64_t value, char bu
 	if (field->type == SPEC_DURATION && value) {
 		while (value % TIMES[i].factor)
 			i++;
-		(void)snprintf(buf, UNITS_MAX, "%" PRIu64 "%s", value / TIMES[i].factor, TIMES[i].unit);
+		(void)snprintf(buf, UNITS_MAX, "%" PRIu64 "%s", value / TIMES[i].factor,
+			       TIMES[i].unit);
 	} else {
 		(void)snprintf(buf, UNITS_MAX, "%" PRIu64, value);
 	}
@@ -56,7 +57,10 @@ static void domain(const struct spec_field *field, struct strbuf *out)
 
 	if (field->type == SPEC_CHOICE) {
 		for (size_t i = 0; field->choices[i]; i++)
-			strbuf_printf(out, "%s%s", !i ? "" : field->choices[i + 1] ? ", " : " or ",
+			strbuf_printf(out, "%s%s",
+				      !i		      ? ""
+				      : field->choices[i + 1] ? ", "
+							      : " or ",
 				      field->choices[i]);
 	} else if (field->max) {
 		strbuf_printf(out, "from %s to %s", bound(field, field->min, low),
@@ -167,7 +171,8 @@ static int example(void)
 {
 	char section[32];
 
-	fputs("# Settings of berth: copy to " SPEC_PATH_DEFAULT ". Every key is optional and shown at its\n"
+	fputs("# Settings of berth: copy to " SPEC_PATH_DEFAULT
+	      ". Every key is optional and shown at its\n"
 	      "# default; take away the first '#' of a key and of its section to set it.\n"
 	      "# See berth-config(5).\n",
 	      stdout);
@@ -181,8 +186,8 @@ static int example(void)
 		comment(field->help);
 		if (values.len)
 			comment(strbuf_str(&values));
-		printf(is_text(field) ? "#  %s: \"%s\"\n" : "#  %s: %s\n", strchr(field->key, '.') + 1,
-		       field->fallback);
+		printf(is_text(field) ? "#  %s: \"%s\"\n" : "#  %s: %s\n",
+		       strchr(field->key, '.') + 1, field->fallback);
 		strbuf_release(&values);
 	}
 	return fflush(stdout) == 0 ? 0 : 1;

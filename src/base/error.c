@@ -13,17 +13,20 @@ static void flatten(char *s)
 
 int error_set(struct error *err, int code, const char *fmt, ...)
 {
+	char message[sizeof(err->message)];
 	va_list ap;
 
 	code = code < 0 ? -code : code;
 	if (code == 0)
 		code = EIO;
 	if (err) {
-		err->code = code;
+		/* Aside first: what err says already may be among the arguments. */
 		va_start(ap, fmt);
-		(void)vsnprintf(err->message, sizeof(err->message), fmt, ap);
+		(void)vsnprintf(message, sizeof(message), fmt, ap);
 		va_end(ap);
-		flatten(err->message);
+		flatten(message);
+		err->code = code;
+		memcpy(err->message, message, strlen(message) + 1);
 	}
 	return -code;
 }

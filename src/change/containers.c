@@ -56,9 +56,10 @@ int containers_note(struct change_context *ctx, struct error *err)
 static int start_one(struct change_context *ctx, const struct docker *docker, const char *id,
 		     struct error *err)
 {
-	int r = docker_container_start(docker, id, 60000, err);
+	int r;
 
 	progress_activityf(ctx->progress, "starting container %.12s again", id);
+	r = docker_container_start(docker, id, 60000, err);
 	if (r == -ENOENT) { /* run with --rm: gone when it stopped */
 		error_clear(err);
 		return 0;
@@ -83,9 +84,15 @@ int containers_resume(struct change_context *ctx, struct error *err)
 	r = docker_wait_ready(socket, ctx->services_ms, ctx->progress, err);
 	if (r == 0)
 		r = docker_open(ctx->host, &docker, err);
+	if (r < 0)
+		return r;
+	/* One that does not start keeps none of the others down. */
 	json_array_foreach(ids, i, value) {
-		if (r == 0)
-			r = start_one(ctx, &docker, json_string_value(value), err);
+		struct error why = ERROR_INIT;
+
+		if (json_is_string(value) &&
+		    start_one(ctx, &docker, json_string_value(value), &why) < 0 && r == 0)
+			r = error_set(err, why.code, "%s", why.message);
 	}
 	return r < 0 ? r : host_remove(ctx->host, NOTE, err);
 }

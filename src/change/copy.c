@@ -37,7 +37,8 @@ static int holds(struct change_context *ctx, const struct change *change, struct
 		return 0;
 	if (r < 0)
 		return error_errno(err, r, "look at '%s'", change->target);
-	if (!S_ISREG(st.st_mode) || st.st_size != json_get_int(change->want, "size", -1))
+	if (!S_ISREG(st.st_mode) || st.st_size != json_get_int(change->want, "size", -1) ||
+	    (st.st_mode & 07777) != (mode_t)json_get_int(change->want, "mode", 0755))
 		return 0;
 	from = open(source, O_RDONLY | O_CLOEXEC);
 	to = host_open(ctx->host, change->target, O_RDONLY | O_NOFOLLOW, 0);

@@ -175,6 +175,8 @@ static int retract(const struct change_record *record, const json_t *now_value,
 		const json_t *now = member(now_value, keys);
 		int r = 0;
 
+		if (now && before && json_equal(now, before))
+			continue; /* put back by hand */
 		if (now && !json_equal(now, ours)) {
 			strbuf_printf(why, "%s'%s' has another value since", why->len ? "; " : "",
 				      keys[0]);

@@ -75,6 +75,9 @@ int cli_lock(const struct arguments *args, struct node *node, const char *comman
 int cli_fail(const struct arguments *args, const struct error *err);
 int cli_print_json(const json_t *value);
 
+/* The same with the checks it failed for, in one JSON object. Returns -err->code. */
+int cli_refused(const struct arguments *args, const struct report *report, const struct error *err);
+
 void print_usage(FILE *out);
 void print_command_help(const struct command *command);
 

@@ -47,7 +47,8 @@ int command_install(const struct arguments *args)
 	ui_end();
 	if (r < 0) {
 		ui_report(args, &report, false);
-		return cli_fail(args, &err);
+		(void)cli_refused(args, &report, &err);
+		return EXIT_FAILED;
 	}
 	return finish(args, r, monotonic_ms() - start);
 out:

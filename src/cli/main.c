@@ -1,4 +1,5 @@
 /* berth: the command line. */
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <signal.h>
@@ -30,7 +31,6 @@ static const struct option LONG_OPTIONS[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, LONG_VERSION },
 	{ "quiet", no_argument, NULL, 'q' },
-	{ "verbose", no_argument, NULL, 'v' },
 	{ "root", required_argument, NULL, LONG_ROOT },
 	{ "config", required_argument, NULL, LONG_CONFIG },
 	{ "enter-host", no_argument, NULL, LONG_ENTER_HOST },
@@ -71,11 +71,14 @@ static const struct {
 	{ OPT_DELETE_DATA, "--delete-data", "Lose Docker's data where it cannot be brought back" },
 	{ OPT_JOURNAL, "--journal", "List the journal's records" },
 	{ OPT_CREATE, "--output FILE", "The bundle to make" },
+	{ OPT_CREATE, "--suite NAME", "Insist on this suite (a bundle is for this machine's own)" },
+	{ OPT_CREATE, "--arch NAME", "Insist on this architecture" },
 	{ 0, "--root DIR", "Work on the host in the folder DIR instead of this machine" },
 	{ 0, "--config FILE", "Settings (default " SPEC_PATH_DEFAULT ")" },
 	{ 0, "--enter-host", "From a privileged pod with hostPID: work on the host" },
 	{ 0, "-q, --quiet", "Print errors only" },
 	{ 0, "-h, --help", "This help" },
+	{ 0, "--version", "Print berth's version" },
 };
 
 void print_usage(FILE *out)
@@ -175,29 +178,29 @@ static int take_option(struct arguments *args, int value)
 		if (flags[i].value == value)
 			*flags[i].to = true;
 	}
-	if (value == 'v')
-		log_set_level(LOG_LEVEL_DEBUG);
 	return value == LONG_WAIT ? take_wait(args) : 0;
 }
 
-/* The command is the first operand: options may stand before it and behind it. */
-static const struct command *find_command(int argc, char **argv, const char **ret_name)
+/* Does this word take the next one as its value? Long options may be abbreviated. */
+static bool takes_next(const char *word)
 {
-	static const char *const WITH_VALUE[] = { "--root", "--config", "--step", "--bundle",
-						  "--suite", "--arch", "--output" };
+	if (strncmp(word, "--", 2) != 0 || !word[2] || strchr(word, '='))
+		return false;
+	for (const struct option *o = LONG_OPTIONS; o->name; o++) {
+		if (strncmp(o->name, word + 2, strlen(word + 2)) == 0)
+			return o->has_arg == required_argument;
+	}
+	return false;
+}
 
-	*ret_name = NULL;
+/* The first operand is the command, the second perhaps its subject; options may stand anywhere. */
+static const char *operand(int argc, char **argv, int number)
+{
 	for (int i = 1; i < argc; i++) {
-		bool skip = false;
-
-		for (size_t j = 0; j < ARRAY_SIZE(WITH_VALUE); j++)
-			skip = skip || strcmp(argv[i], WITH_VALUE[j]) == 0;
-		if (skip) {
+		if (takes_next(argv[i]))
 			i++;
-		} else if (argv[i][0] != '-') {
-			*ret_name = argv[i];
-			return command_find(argv[i]);
-		}
+		else if (argv[i][0] != '-' && number-- == 0)
+			return argv[i];
 	}
 	return NULL;
 }
@@ -207,7 +210,7 @@ static int parse(int argc, char **argv, const struct command *command, struct ar
 	int value;
 
 	opterr = 0;
-	while ((value = getopt_long(argc, argv, ":hqv", LONG_OPTIONS, NULL)) != -1) {
+	while ((value = getopt_long(argc, argv, ":hq", LONG_OPTIONS, NULL)) != -1) {
 		int r;
 
 		if (value == '?')
@@ -242,13 +245,48 @@ static int check_operands(const struct command *command, const struct arguments 
 	return 0;
 }
 
-static int enter_host(const struct arguments *args)
+static int help(const char *subject)
 {
+	const struct command *command = subject ? command_find(subject) : NULL;
+
+	if (subject && !command)
+		return usage_error("there is no command '%s'", subject);
+	if (command)
+		print_command_help(command);
+	else
+		print_usage(stdout);
+	return EXIT_DONE;
+}
+
+/* A file named on the command line is the caller's: opened here, it can be read from there. */
+static int carry(const char **path, char buf[static 32], struct error *err)
+{
+	int fd;
+
+	if (!*path)
+		return 0;
+	fd = open(*path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return error_errno(err, errno, "open '%s'", *path);
+	(void)snprintf(buf, 32, "/proc/self/fd/%d", fd);
+	*path = buf;
+	return 0;
+}
+
+static int enter_host(struct arguments *args)
+{
+	static char config[32], bundle[32];
 	struct error err = ERROR_INIT;
+	int r;
 
 	if (!args->enter_host)
 		return 0;
-	return namespace_enter_host(&err) < 0 ? cli_fail(args, &err) : 0;
+	r = carry(&args->config, config, &err);
+	if (r == 0)
+		r = carry(&args->bundle, bundle, &err);
+	if (r == 0)
+		r = namespace_enter_host(&err);
+	return r < 0 ? cli_fail(args, &err) : 0;
 }
 
 int main(int argc, char **argv)
@@ -261,11 +299,10 @@ int main(int argc, char **argv)
 	setlocale(LC_ALL, "C.UTF-8");
 	umask(022);
 	signal(SIGPIPE, SIG_IGN);
-	command = find_command(argc, argv, &name);
-	if (name && strcmp(name, "help") == 0) {
-		print_usage(stdout);
-		return EXIT_DONE;
-	}
+	name = operand(argc, argv, 0);
+	if (name && strcmp(name, "help") == 0)
+		return help(operand(argc, argv, 1));
+	command = name ? command_find(name) : NULL;
 	if (name && !command)
 		return usage_error("there is no command '%s'", name);
 	r = parse(argc, argv, command, &args);

@@ -3,6 +3,16 @@
 #include "cli/ui.h"
 #include "node/offline.h"
 
+static int print(const struct arguments *args, struct node *node, const struct plan *plan,
+		 const struct report *report, struct error *err)
+{
+	ui_report(args, report, false);
+	if (plan->len)
+		return plan_print(node, plan, err);
+	puts("Nothing to do: this machine is as the settings say.");
+	return 0;
+}
+
 static int show(const struct arguments *args, struct node *node, struct error *err)
 {
 	_cleanup_(report_release) struct report report = REPORT_INIT;
@@ -12,10 +22,9 @@ static int show(const struct arguments *args, struct node *node, struct error *e
 	if (r == 0)
 		r = node_check(node, &report, err);
 	if (r == 0 && report_count(&report, CHECK_FAIL)) {
-		if (args->json)
-			(void)plan_print_json(node, &plan, &report, err);
 		ui_report(args, &report, false);
-		return error_set(err, ECANCELED, "this machine cannot be a sandbox host as it is");
+		error_set(err, ECANCELED, "this machine cannot be a sandbox host as it is");
+		return cli_refused(args, &report, err);
 	}
 	if (r == 0)
 		r = node_plan(node, args->step, &plan, err);
@@ -23,10 +32,8 @@ static int show(const struct arguments *args, struct node *node, struct error *e
 		return r;
 	if (args->json)
 		r = plan_print_json(node, &plan, &report, err);
-	else if (plan.len)
-		r = plan_print(node, &plan, err);
-	else
-		puts("Nothing to do: this machine is as the settings say.");
+	else if (!args->quiet)
+		r = print(args, node, &plan, &report, err);
 	return r < 0 ? r : plan.len > 0;
 }
 
@@ -41,6 +48,8 @@ int command_plan(const struct arguments *args)
 	r = args->bundle ? offline_check(&node, args->bundle, &err) : 0;
 	if (r == 0)
 		r = show(args, &node, &err);
+	if (r == -ECANCELED)
+		return EXIT_FAILED; /* told with its checks */
 	if (r < 0)
 		return cli_fail(args, &err);
 	return r ? EXIT_PENDING : EXIT_DONE;

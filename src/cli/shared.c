@@ -23,6 +23,20 @@ int cli_fail(const struct arguments *args, const struct error *err)
 	return EXIT_FAILED;
 }
 
+int cli_refused(const struct arguments *args, const struct report *report, const struct error *err)
+{
+	if (args->json) {
+		_cleanup_json_ json_t *value = json_pack("{s:s, s:o}", "error", err->message, "checks",
+							 report_json(report));
+
+		(void)json_dumpf(value, stdout, JSON_COMPACT);
+		putchar('\n');
+		(void)fflush(stdout);
+	}
+	log_error("%s", err->message);
+	return -err->code;
+}
+
 int cli_open(const struct arguments *args, struct node *node)
 {
 	struct node_options options = { .root = args->root, .config = args->config };

@@ -235,23 +235,32 @@ void ui_end(void)
 	(void)fflush(stdout);
 }
 
+static bool worth_showing(const struct arguments *args, const struct check *check, bool all)
+{
+	if (check->verdict == CHECK_FAIL)
+		return true;
+	return !args->quiet && (all || check->verdict == CHECK_WARN);
+}
+
 void ui_report(const struct arguments *args, const struct report *report, bool all)
 {
 	static const enum verdict ORDER[] = { CHECK_PASS, CHECK_SKIP, CHECK_WARN, CHECK_FAIL };
 
-	if (args->json || args->quiet)
+	FILE *out = args->quiet ? stderr : stdout;
+
+	if (args->json)
 		return;
 	for (size_t v = 0; v < ARRAY_SIZE(ORDER); v++) {
 		for (size_t i = 0; i < report->len; i++) {
 			const struct check *c = &report->items[i];
 
-			if (c->verdict != ORDER[v] || (!all && c->verdict != CHECK_FAIL))
+			if (c->verdict != ORDER[v] || !worth_showing(args, c, all))
 				continue;
-			printf("  %s%s%s %-24s %s\n", ui_colour(c->verdict),
+			fprintf(out, "  %s%s%s %-24s %s\n", ui_colour(c->verdict),
 			       verdict_name(c->verdict), ui_plain(), c->id, c->text);
 			if (c->remedy && c->verdict != CHECK_PASS)
-				printf("       %-24s -> %s\n", "", c->remedy);
+				fprintf(out, "       %-24s -> %s\n", "", c->remedy);
 		}
 	}
-	(void)fflush(stdout);
+	(void)fflush(out);
 }

@@ -11,7 +11,7 @@
 void ui_begin(const struct arguments *args, struct node *node);
 void ui_end(void);
 
-/* The checks that did not pass (all of them with `all`), worst first. */
+/* Failed checks and warnings (everything with `all`; failures alone, on standard error, with --quiet). */
 void ui_report(const struct arguments *args, const struct report *report, bool all);
 
 /* Colour a word for standard output when that is a terminal. `verdict`: what it stands for. */

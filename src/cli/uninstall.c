@@ -42,7 +42,7 @@ static int finish(const struct arguments *args, const struct undo_summary *summa
 int command_uninstall(const struct arguments *args)
 {
 	_cleanup_(node_close) struct node node = { .lock_fd = -EBADF };
-	struct undo_summary summary;
+	struct undo_summary summary = { 0 };
 	struct error err = ERROR_INIT;
 	int r = cli_open(args, &node);
 
@@ -60,7 +60,9 @@ int command_uninstall(const struct arguments *args)
 	r = journal_read(&node.host, &node.journal, &err);
 	if (r == 0 && !node.journal.len) {
 		ui_end();
-		if (!args->json && !args->quiet)
+		if (args->json)
+			return finish(args, &summary);
+		if (!args->quiet)
 			puts("Nothing to undo: berth has changed nothing here.");
 		return EXIT_DONE;
 	}

@@ -32,7 +32,8 @@ void journal_close(struct journal *journal)
 
 bool journal_in_force(const struct journal_entry *entry)
 {
-	return !entry->outcome && !entry->superseded;
+	/* What was left because somebody had changed it is tried again by the next uninstall. */
+	return !entry->superseded && (!entry->outcome || strcmp(entry->outcome, "left") == 0);
 }
 
 static struct journal_entry *find(struct journal *journal, uint64_t number)

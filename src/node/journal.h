@@ -61,7 +61,7 @@ int journal_mark(struct journal *journal, const char *type, const char *text, st
 const struct journal_entry *journal_unfinished(const struct journal *journal, const char *kind,
 					       const char *target);
 
-/* Is it still in force (begun, not undone, not taken up by a later one)? */
+/* Is it still in force (begun, not undone or left as it was, not taken up by a later one)? */
 bool journal_in_force(const struct journal_entry *entry);
 
 #endif

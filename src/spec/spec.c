@@ -96,13 +96,23 @@ static int set_choice(const struct spec_field *field, const char *value, const c
 	return r;
 }
 
+/* Is one of its components ".."? */
+static bool goes_up(const char *path)
+{
+	for (const char *p = strstr(path, "/.."); p; p = strstr(p + 1, "/..")) {
+		if (p[3] == '/' || !p[3])
+			return true;
+	}
+	return false;
+}
+
 static int set_text(const struct spec_field *field, const char *value, const char *where, char **ret,
 		    struct error *err)
 {
 	char *copy;
 
 	if (field->type == SPEC_PATH && *value) {
-		if (*value != '/' || strstr(value, "/../") || strpbrk(value, " \t\n\"'\\%"))
+		if (*value != '/' || goes_up(value) || strpbrk(value, " \t\n\"'\\%"))
 			return bad(field, where, value, err,
 				   "write an absolute path without '..', blanks, quotes or '%'");
 	}

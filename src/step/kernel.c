@@ -147,7 +147,7 @@ static int verify(struct step_context *ctx, struct report *report, struct error 
 		int64_t now;
 
 		if (setting_now(ctx->host, SETTINGS[i].key, &now) && now < SETTINGS[i].at_least) {
-			report_add(report, "kernel.setting", CHECK_FAIL, "run berth install",
+			report_add(report, "kernel.settings", CHECK_FAIL, "run berth install",
 				   "%s is %" PRId64 ", sandboxes need %" PRId64, SETTINGS[i].key, now,
 				   SETTINGS[i].at_least);
 			low++;

@@ -191,9 +191,6 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 	if (r >= 0)
 		r = plan_add(plan, &ctx->change, &change_start, POOL_SERVICE, json_object(), NULL, NULL,
 			     err);
-	if (r >= 0) /* by name, for its undo to detach the device */
-		r = plan_add(plan, &ctx->change, &change_start, POOL_SERVICE, json_object(), NULL, NULL,
-			     err);
 	if (r >= 0)
 		r = plan_add(plan, &ctx->change, &change_start, POOL_MOUNT, json_object(), NULL, NULL,
 			     err);

@@ -102,7 +102,7 @@ static void check_machine(struct step_context *ctx, struct report *report)
 
 	if (reason)
 		report_add(report, "machine", CHECK_FAIL,
-			   "run berth on the machine itself (a privileged pod: berth --enter-host)",
+			   "run berth on the machine itself (from a privileged pod: --enter-host)",
 			   "%s: it has neither a kernel nor a service manager of its own", reason);
 	else
 		report_add(report, "machine", CHECK_PASS, NULL, "a machine of its own");

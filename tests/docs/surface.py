@@ -66,6 +66,17 @@ def check_ids():
     return set(re.findall(r'"([a-z]+\.[a-z-]+)"', text))
 
 
+def messages():
+    """The literal parts of the sentences in the sources, between what is put into them."""
+    parts = set()
+    for path in (ROOT / "src").rglob("*.c"):
+        text = re.sub(r"/\*.*?\*/", " ", path.read_text(), flags=re.DOTALL)
+        for literal in re.findall(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+', text):
+            whole = "".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', literal))
+            parts.update(p for p in re.split(r"%[-0-9.*]*(?:zu|ju|u|d|s|ld)?", whole) if len(p.strip()) > 8)
+    return parts
+
+
 def manual():
     """Source of berth(8)."""
     return (ROOT / "man/berth.8").read_text()

@@ -256,6 +256,31 @@ def test_settings_and_checks_that_are_named_exist(path):
                 assert span in known, f"{span} is neither a setting nor a check"
 
 
+# Sentences in the troubleshooting that other programs say.
+OTHERS = {"Dependency failed for docker.service", "unsafe procfs detected"}
+
+
+def seen(text):
+    """The sentences of berth that the troubleshooting says one sees."""
+    for paragraph in re.findall(r"^- \*\*You see\*\*.*?(?=^- |^$)", text, re.MULTILINE | re.DOTALL):
+        for span in spans(paragraph):
+            if " " in span and not re.match(r"(docker|berth|GET) ", span):
+                yield span
+
+
+def is_said(sentence, messages):
+    fragments = [f.strip() for f in re.split(r"\.\.\.", sentence) if f.strip()]
+    return all(any(f in m or m.strip() in f for m in messages) for f in fragments if len(f) > 8)
+
+
+def test_messages_that_are_quoted_are_said():
+    messages = surface.messages()
+    quoted = set(seen(read(surface.ROOT / "docs/operations.md")))
+    assert len(quoted) > 25
+    assert not is_said("berth is in a bad mood today", messages)
+    assert [q for q in quoted - OTHERS if not is_said(q, messages)] == []
+
+
 def test_targets_of_make_that_are_named_exist():
     targets = set(re.findall(r"^([a-z][a-z -]*):", read(surface.ROOT / "Makefile"), re.MULTILINE))
     targets = {t for line in targets for t in line.split()}

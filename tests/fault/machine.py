@@ -1,9 +1,14 @@
 """A machine in a folder, berth run on it, and copies of the machine."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import threading
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +16,10 @@ import distribution
 import roots
 import trees
 from docker_api import Api
+
+sys.path.insert(0, str(roots.PROGRAMS / "lib"))
+import folder  # noqa: E402
+import programs  # noqa: E402
 
 REPOSITORY = Path(__file__).parents[2]
 SYSBOX_DEB = "/srv/sysbox-ce.deb"
@@ -44,6 +53,46 @@ def sysbox_config(content, url=f"file://{SYSBOX_DEB}"):
     return f"sysbox:\n  url: {url}\n  sha256: {hashlib.sha256(content).hexdigest()}\n"
 
 
+class Programs:
+    """Runs the machine's programs here, in a thread: see programs/ask."""
+
+    def __init__(self, place, root):
+        self.ask, self.answer, self.root = place / "ask", place / "answer", str(root)
+        os.mkfifo(self.ask)
+        os.mkfifo(self.answer)
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            with open(self.ask, encoding="utf-8") as asked:
+                words = asked.read().splitlines()
+            if not words:
+                return
+            self.run(*words)
+
+    def close(self):
+        with open(self.ask, "w", encoding="utf-8"):
+            pass
+
+    def run(self, process, parent, name, *arguments):
+        try:
+            status, out, err = programs.run(self.root, name, arguments)
+        except folder.PowerCut:
+            for victim in (parent, process):
+                os.kill(int(victim), signal.SIGKILL)
+            return
+        except Exception:  # a defect of the simulation: the test shall see it
+            status, out, err = 70, "", traceback.format_exc()
+        # Its descriptors may be gone with it, when berth was ended meanwhile.
+        with contextlib.suppress(OSError):
+            for number, text in ((1, out), (2, err)):
+                if text:
+                    with open(f"/proc/{process}/fd/{number}", "w", encoding="utf-8") as stream:
+                        stream.write(text)
+            with open(self.answer, "w", encoding="utf-8") as answer:
+                answer.write(f"{status}\n")
+
+
 class Machine:
     """One folder at a time, always at the same place, so that paths are the same in all copies."""
 
@@ -53,9 +102,11 @@ class Machine:
         self.root = self.place / "root"
         self.program = str(program or berth_program())
         self.api = Api(self.root, self.place / "api.sock")
+        self.programs = Programs(self.place, self.root)
 
     def close(self):
         self.api.close()
+        self.programs.close()
         shutil.rmtree(self.place)
 
     # ---- the folder ----

@@ -21,6 +21,7 @@ GIB = 1 << 30
 # What berth runs that every system has.
 BASE_PROGRAMS = ("cp", "modprobe", "systemctl")
 FAMILY_PROGRAMS = {"apt": ("apt-get", "dpkg", "dpkg-deb"), "rpm": ("rpm",), "none": ()}
+ASK = ("apt-get", "dpkg", "dpkg-deb", "modprobe", "systemctl")  # by one script for all of them
 
 SETTINGS = {
     "fs.inotify.max_queued_events": 16384,
@@ -116,7 +117,8 @@ def put(root, path, text, mode=0o644):
 
 
 def put_program(root, name):
-    put(root, f"/usr/bin/{name}", (PROGRAMS / name).read_text(encoding="utf-8"), 0o755)
+    script = PROGRAMS / ("ask" if name in ASK else name)
+    put(root, f"/usr/bin/{name}", script.read_text(encoding="utf-8"), 0o755)
 
 
 def base_tree(root, system):

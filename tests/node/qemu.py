@@ -25,7 +25,7 @@ class QemuError(HarnessError):
 
 @dataclass(frozen=True)
 class Hardware:
-    """What a node looks like from inside. Part of a saved state's name: a state fits only its own."""
+    """What a node looks like from inside; a saved state fits only its own hardware."""
 
     cpus: int = 2
     memory: int = 2048
@@ -35,7 +35,7 @@ class Hardware:
 
 @dataclass(frozen=True)
 class Memory:
-    """A file that holds the guest's memory; *shared* writes go to it, otherwise they stay private."""
+    """A file that holds the guest's memory; unless *shared*, writes to it stay private."""
 
     path: Path
     shared: bool
@@ -46,13 +46,11 @@ class Qemu:
 
     def __init__(self, hardware, acceleration, image, disks, serial_log, archive_port,
                  memory=None, incoming=None):
-        argv = [QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-name", "node",
-                *acceleration.arguments, *_memory_arguments(hardware, memory),
-                "-smp", str(hardware.cpus), "-kernel", image.kernel, "-initrd", image.initrd,
-                "-append", " ".join(KERNEL_ARGUMENTS), *_disk_arguments(disks),
-                *_network_arguments(archive_port), "-device", "virtio-rng-pci",
-                "-chardev", f"file,id=serial,path={_escaped(serial_log)},append=on",
-                "-serial", "chardev:serial"]
+        relay = f"{sys.executable} -S -E {HERE / 'relay.py'} {archive_port}"
+        argv = [QEMU, *acceleration.arguments,
+                *machine_arguments(hardware, memory, disks, relay, serial_log),
+                "-kernel", image.kernel, "-initrd", image.initrd,
+                "-append", " ".join(KERNEL_ARGUMENTS)]
         if incoming is not None:
             argv += ["-incoming", "defer"]
         self._lock = threading.Lock()
@@ -68,7 +66,8 @@ class Qemu:
     def _start(self, argv):
         ours, theirs = socket.socketpair()
         ours.settimeout(_QMP_TIMEOUT)
-        argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control"]
+        argv += ["-chardev", f"socket,id=qmp,fd={theirs.fileno()}",
+                 "-mon", "chardev=qmp,mode=control"]
         with theirs, open(self._log, "ab") as log:
             self.process = spawn(argv, stdout=log, stderr=subprocess.STDOUT,
                                  pass_fds=[theirs.fileno()])
@@ -102,7 +101,8 @@ class Qemu:
                     if "return" in answer:
                         return answer["return"]
             except OSError as error:
-                raise QemuError(f"QEMU does not answer {name}: {error}\n{self.last_words()}") from error
+                problem = f"QEMU does not answer {name}: {error}\n{self.last_words()}"
+                raise QemuError(problem) from error
 
     def _read(self):
         line = self._stream.readline()
@@ -115,7 +115,7 @@ class Qemu:
         return self.command("human-monitor-command", **{"command-line": line})
 
     def forwarded_port(self, guest_port):
-        """The port of 127.0.0.1 that leads to *guest_port*; slirp chose it, so runs never collide."""
+        """The port of 127.0.0.1 that leads to *guest_port*; chosen by slirp, so runs never collide."""
         for row in self.monitor("info usernet").splitlines():
             words = row.split()
             if words[:1] == ["TCP[HOST_FORWARD]"] and words[5] == str(guest_port):
@@ -150,7 +150,7 @@ class Qemu:
             self._socket = None
 
     def save(self, target):
-        """Stop the guest, write its device state to file *target* and end. Disks are flushed by that.
+        """Stop the guest, write its device state to file *target* and end. That flushes its disks.
 
         Memory is not in it: it must be a shared file, which is then complete.
         """
@@ -204,6 +204,15 @@ class Qemu:
         raise QemuError(f"moving the node's state ended as {status!r}\n{self.last_words()}")
 
 
+def machine_arguments(hardware, memory, disks, relay, serial_log):
+    """Everything that decides which devices there are, and in which order."""
+    return ["-nodefaults", "-no-user-config", "-display", "none", "-name", "node",
+            *_memory_arguments(hardware, memory), "-smp", str(hardware.cpus),
+            *_disk_arguments(disks), *_network_arguments(relay), "-device", "virtio-rng-pci",
+            "-chardev", f"file,id=serial,path={_escaped(serial_log)},append=on",
+            "-serial", "chardev:serial"]
+
+
 def _memory_arguments(hardware, memory):
     if memory is None:
         backend = f"memory-backend-ram,id=ram0,size={hardware.memory}M"
@@ -227,8 +236,7 @@ def _disk_arguments(disks):
     return argv
 
 
-def _network_arguments(archive_port):
-    relay = f"{sys.executable} -S -E {HERE / 'relay.py'} {archive_port}"
+def _network_arguments(relay):
     return ["-netdev", "user,id=net0,restrict=on,hostfwd=tcp:127.0.0.1:0-:22,"
                        f"guestfwd=tcp:{ARCHIVE_ADDRESS}:80-cmd:{_escaped(relay)}",
             "-device", "virtio-net-pci,netdev=net0,romfile="]

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accel import qemu_version
-from environment import HERE, build_once, cache_dir, fingerprint, stage, tool
+from environment import build_once, cache_dir, fingerprint, stage, tool
 from image import Image
-from qemu import Hardware
-from recipe import KERNEL_ARGUMENTS
+from qemu import Hardware, Memory, machine_arguments
 
 
 def cold():
@@ -75,10 +74,8 @@ def prepare(base, key, setup, acceleration):
     kind = "cold" if cold() else "warm"
     machine = ""
     if kind == "warm":
-        # qemu.py lays out the machine: a state resumes only on the very same one.
-        layout = (HERE / "qemu.py").read_text(), KERNEL_ARGUMENTS
         machine = fingerprint(qemu_version(), acceleration.arguments, _processor(acceleration),
-                              layout)
+                              _layout(base.hardware))
     name = fingerprint(base.name, base.hardware, key, kind, machine)
     folder = cache_dir() / "state" / f"{base.image.suite}-{name}"
 
@@ -93,6 +90,12 @@ def remove(state):
     """Forget a state that nobody will ask for again."""
     if state.folder:
         shutil.rmtree(state.folder, ignore_errors=True)
+
+
+def _layout(hardware):
+    """The machine's devices, without the paths behind them: a state resumes only on the same ones."""
+    disks = [f"disk{index}" for index in range(1 + len(hardware.disks))]
+    return machine_arguments(hardware, Memory(Path("memory"), False), disks, "relay", "serial")
 
 
 def _processor(acceleration):

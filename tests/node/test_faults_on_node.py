@@ -30,13 +30,12 @@ def test_bad_sources_change_nothing(node_factory):
     refused(node, "not a whole Debian package")
     node.run("mv /root/whole.deb /root/sysbox-ce.deb")
 
-    holder = node.popen(["flock", "--no-fork", "-x", "-F", "/dev/null", "true"]) if False else node.popen(
-        ["perl", "-e", "use Fcntl; open F, '>>', '/var/lib/dpkg/lock-frontend'; "
-         "fcntl(F, F_SETLK, pack('s s l! l! i', F_WRLCK, 0, 0, 0, 0)) or die; sleep 600"])
+    holder = node.popen(["python3", "-c", "import fcntl, time; f = open('/var/lib/dpkg/lock-frontend', 'a'); "
+                         "fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(600)"])
     node.run("sleep 2")
-    refused(node, "lock", "perl")
+    refused(node, "lock", "python3")
     holder.kill()
-    node.run("pkill perl", check=False)
+    node.run("pkill python3", check=False)
     assert berth_host.differences(before, berth_host.snapshot(node)) == []
 
 

@@ -80,6 +80,16 @@ static void long_texts_are_cut(void **state)
 	assert_non_null(strstr(err.message, "cc: coremm"));
 }
 
+static void its_own_message_may_be_an_argument(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	error_set(&err, EINVAL, "inner");
+	error_set(&err, EPROTO, "before %s after %s", err.message, err.message);
+	assert_string_equal(err.message, "before inner after inner");
+	assert_int_equal(err.code, EPROTO);
+}
+
 static void clear_forgets(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -101,6 +111,7 @@ int main(void)
 		cmocka_unit_test(nobody_listening_is_fine),
 		cmocka_unit_test(a_message_is_one_line),
 		cmocka_unit_test(long_texts_are_cut),
+		cmocka_unit_test(its_own_message_may_be_an_argument),
 		cmocka_unit_test(clear_forgets),
 	};
 

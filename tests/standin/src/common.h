@@ -16,10 +16,13 @@
 #define RUN_DIR		"/run/sysbox"
 #define MGR_SOCKET	RUN_DIR "/sysmgr.sock"
 #define FS_SOCKET	RUN_DIR "/sysfs.sock"
+/* Where runc finds every root file system; on the host an empty folder, as `runc exec` wants one.
+ */
+#define ROOTFS	       RUN_DIR "/rootfs"
 
-#define _cleanup_(f)	__attribute__((cleanup(f)))
-#define _printf_(a, b)	__attribute__((format(printf, a, b)))
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define _cleanup_(f)   __attribute__((cleanup(f)))
+#define _printf_(a, b) __attribute__((format(printf, a, b)))
+#define ARRAY_SIZE(a)  (sizeof(a) / sizeof((a)[0]))
 
 struct failure {
 	char text[2048];

@@ -162,7 +162,7 @@ static void tick(void *context)
 static int start(struct sandboxes *all, struct failure *f)
 {
 	if (check_host(f) < 0 || make_dirs(RUN_DIR, 0700, f) < 0 ||
-	    data_root_prepare(all->data_root, f) < 0)
+	    make_dirs(ROOTFS, 0700, f) < 0 || data_root_prepare(all->data_root, f) < 0)
 		return -1;
 	all->range = sysbox_range();
 	all->can_idmap = all->can_idmap && data_root_can_idmap(all->data_root, all->range);

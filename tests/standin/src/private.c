@@ -10,8 +10,6 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
-/* A tmpfs covers RUN_DIR there: root of the sandbox may enter it, unlike most engines' folders. */
-#define ROOTFS RUN_DIR "/rootfs"
 #define CONFIG RUN_DIR "/config.json"
 
 static int begin(struct failure *f)
@@ -20,6 +18,7 @@ static int begin(struct failure *f)
 		return fail_errno(f, "make a mount namespace");
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return fail_errno(f, "stop mount propagation");
+	/* Root of the sandbox may enter this one, unlike most engines' folders. */
 	if (mount("tmpfs", RUN_DIR, "tmpfs", MS_NODEV | MS_NOSUID, "mode=0755,size=64m") < 0)
 		return fail_errno(f, "mount a tmpfs on " RUN_DIR);
 	if (mkdir(ROOTFS, 0755) < 0)

@@ -8,7 +8,7 @@ power may be cut at each (folder.moment).
 import os
 
 import maintainer
-from folder import OWN, moment, names, read, real, remove, write
+from folder import OWN, Failure, moment, names, read, real, remove, say, write
 
 STATUS = "/var/lib/dpkg/status"
 INFO = "/var/lib/dpkg/info"
@@ -165,3 +165,29 @@ def purge_package(packages, name):
         if file == f"{name}.list":
             remove(f"{INFO}/{file}")
     moment(f"{name}: purged")
+
+
+# ---- the programs ----
+
+def main(arguments):
+    """dpkg: --configure -a is all that berth asks of it."""
+    if arguments[-2:] != ["--configure", "-a"]:
+        raise Failure(f"dpkg: error: the test does not know {' '.join(arguments)}")
+    configure_all(database())
+
+
+def main_deb(arguments):
+    """dpkg-deb: --contents and --field."""
+    verb, path = arguments[:2]
+    try:
+        package = load(path)
+    except (BadPackage, OSError, ValueError):
+        raise Failure(f"dpkg-deb: error: '{path}' is not a Debian format archive", 2) from None
+    if verb == "--contents":
+        for _, mode, name, data in package.entries:
+            say(f"{mode:o} root/root {len(data):9} .{name}")
+    elif verb == "--field":
+        for key, value in package.fields.items():
+            say(f"{key}: {value}")
+    else:
+        raise Failure(f"dpkg-deb: error: the test does not know {verb}", 2)

@@ -2,14 +2,37 @@
 
 What the machine needs beside its files is in the folder /.machine: the packages its archive offers,
 its state at boot, a log of what happened that no file tells, and orders of the test (to fail, to be
-cut off). Only os and sys are imported: some program starts in every few milliseconds of a test.
+cut off).
 """
 
 import os
-import signal
 
 ROOT = os.environ.get("HOST_ROOT", "")
 OWN = "/.machine"
+_said = []
+
+
+class Failure(Exception):
+    """A program that does not end well: what it says, and its exit status."""
+
+    def __init__(self, text, status=1):
+        super().__init__(text)
+        self.status = status
+
+
+class PowerCut(BaseException):
+    """Now everything that runs is gone."""
+
+
+def say(line="", end="\n"):
+    """To the program's standard output."""
+    _said.append(line + end)
+
+
+def said():
+    text = "".join(_said)
+    _said.clear()
+    return text
 
 
 def real(path):
@@ -109,7 +132,7 @@ def ordered(name):
 
 
 def moment(name):
-    """A moment at which the test may cut the power: berth and this program are gone at once.
+    """A moment at which the test may cut the power.
 
     With the order "trace" the moments are only listed; the order "cut" is the number of the one
     to end at.
@@ -123,5 +146,4 @@ def moment(name):
         write(OWN + "/orders/cut", str(int(left) - 1))
         return
     remove(OWN + "/orders/cut")
-    os.kill(os.getppid(), signal.SIGKILL)
-    os._exit(137)
+    raise PowerCut

@@ -4,10 +4,11 @@ Units as debhelper's snippets treat them; Docker's group and its script that del
 (docker.io 20.10); Sysbox's account and its dealings with daemon.json (sysbox-ce 0.7.1).
 """
 
+import json
 import os
 
 import systemd
-from folder import (append, empty, exists, is_file, log, names, read, real, remove,
+from folder import (Failure, append, empty, exists, is_file, log, names, read, real, remove,
                     remove_if_empty, write)
 
 DAEMON_JSON = "/etc/docker/daemon.json"
@@ -54,7 +55,7 @@ def enable_and_start(paths):
             continue
         try:
             systemd.start(unit)
-        except systemd.Failure as failure:
+        except Failure as failure:
             log(f"deb-systemd-invoke: {failure}")
 
 
@@ -67,8 +68,6 @@ def add_line(path, line):
 
 def edit_settings(change):
     """As its script does with jq: the whole file anew, in jq's layout, in place. True when changed."""
-    import json
-
     text = read(DAEMON_JSON, "").strip() or "{}"
     try:
         value = json.loads(text)
@@ -116,8 +115,6 @@ def configure_docker():
 
 def forget_runtime():
     """On purge the file is laid out anew, whatever was in it."""
-    import json
-
     try:
         value = json.loads(read(DAEMON_JSON))
     except (OSError, ValueError):
@@ -159,7 +156,7 @@ def before_removal(name, paths):
     for unit in units_of(paths):
         try:
             systemd.stop(unit)
-        except systemd.Failure:
+        except Failure:
             pass
 
 

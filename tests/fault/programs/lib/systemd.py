@@ -6,11 +6,11 @@ in /proc/self/mountinfo; the pool's content is put at its place when it is mount
 it is not, so that what lies below is seen to be what it is.
 """
 
+import json
 import os
-import sys
 
-from folder import (OWN, empty, exists, is_file, log, names, ordered, read, real, remove,
-                    remove_tree, write)
+from folder import (OWN, Failure, empty, exists, is_file, log, names, ordered, read, real, remove,
+                    remove_tree, say, write)
 
 FRAGMENTS = ("/etc/systemd/system", "/usr/lib/systemd/system")
 LOADED = "/run/machine/loaded"   # unit: its text as systemd read it
@@ -22,10 +22,6 @@ MOUNTS = "/proc/self/mountinfo"
 POOL = "/var/lib/berth/pool"
 POOL_LINK = "/run/berth/pool-device"
 API_SOCKET = "/run/docker.sock"
-
-
-class Failure(Exception):
-    """A job that did not end well; the text is what systemctl says."""
 
 
 # ---- unit files ----
@@ -238,7 +234,6 @@ SKELETON = (
 def start_docker(unit, config):
     text = read("/etc/docker/daemon.json", "")
     try:
-        import json  # the one start in which it is worth its time
         if not isinstance(json.loads(text or "{}"), dict):
             raise ValueError
     except ValueError:
@@ -430,6 +425,8 @@ def boot():
     reload()
     for target in ("sysinit.target", "sockets.target", "multi-user.target"):
         for unit in names(f"/etc/systemd/system/{target}.wants"):
+            if fragment(unit) is None:
+                continue
             try:
                 start(unit)
             except Failure as failure:
@@ -483,24 +480,26 @@ VERBS = {"start": start, "stop": stop, "restart": restart, "enable": enable, "di
 
 
 def main(arguments):
-    plain = [word for word in arguments if not word.startswith("-")]
-    verb, units = plain[0], plain[1:]
-    if not os.path.isdir(real("/run/systemd/system")):
-        print("System has not been booted with systemd as init system (PID 1). Can't operate.", file=sys.stderr)
-        return 1
+    verb, *units = [word for word in arguments if not word.startswith("-")]
+    if not os.path.isdir(real("/run/systemd/system")) and verb != "reboot":
+        raise Failure("System has not been booted with systemd as init system (PID 1). Can't operate.")
     if verb == "show":
-        print("\n".join(show(unit) for unit in units), end="")
-        return 0
-    if verb in ("daemon-reload", "reboot"):
+        say("\n".join(show(unit) for unit in units), end="")
+    elif verb in ("daemon-reload", "reboot"):
         {"daemon-reload": reload, "reboot": boot}[verb]()
-        return 0
-    if verb not in VERBS:
-        print(f"systemctl: the test does not know '{verb}'", file=sys.stderr)
-        return 1
-    for unit in units:
-        try:
+    elif verb in VERBS:
+        for unit in units:
             VERBS[verb](unit)
-        except Failure as failure:
-            print(failure, file=sys.stderr)
-            return 1
-    return 0
+    else:
+        raise Failure(f"Unknown command verb {verb}.")
+
+
+def load_module(arguments):
+    """modprobe: what modules.dep lists can be loaded."""
+    name = arguments[-1]
+    listed = [read(f"/usr/lib/modules/{release}/modules.dep", "") for release in names("/usr/lib/modules")]
+    if exists(f"/sys/module/{name}"):
+        return
+    if not any(f"/{name}.ko" in text for text in listed):
+        raise Failure(f"modprobe: FATAL: Module {name} not found in directory /lib/modules")
+    os.mkdir(real(f"/sys/module/{name}"))

@@ -1,18 +1,10 @@
-#!/usr/bin/python3 -IS
-"""apt-get of a machine that is a folder; its archive is /.machine/archive."""
-import os
-import sys
+"""apt-get, as far as berth calls it; the archive is /.machine/archive."""
 
-sys.path.insert(0, os.environ["HOST_ROOT"] + "/.machine/lib")
-import dpkg  # noqa: E402
-from folder import OWN, is_file, log, moment, names, ordered, read, write  # noqa: E402
+import dpkg
+from folder import OWN, Failure, is_file, log, moment, ordered, read, say, write
 
 LISTS = "/var/lib/apt/lists/archive.test_debian_dists_bookworm_main_binary-amd64_Packages"
 ARCHIVES = "/var/cache/apt/archives"
-
-
-class Failure(Exception):
-    """What apt-get says in lines that begin with E:."""
 
 
 def parse(arguments):
@@ -33,7 +25,7 @@ def parse(arguments):
 def find(name):
     path = f"{OWN}/archive/{name}.deb"
     if not is_file(path) or not is_file(LISTS):
-        raise Failure(f"E: Unable to locate package {name}")
+        raise Failure(f"E: Unable to locate package {name}", 100)
     return dpkg.load(path)
 
 
@@ -44,7 +36,7 @@ def resolve(packages, items):
         try:
             package = dpkg.load(item) if "/" in item else find(item)
         except dpkg.BadPackage:
-            raise Failure(f"E: Invalid archive signature\nE: Unable to read {item}") from None
+            raise Failure(f"E: Invalid archive signature\nE: Unable to read {item}", 100) from None
         if dpkg.state(packages, package.name) != "installed" or "/" in item:
             chosen[package.name] = package
 
@@ -84,25 +76,25 @@ def install(flags, items):
     for package in chosen:
         line = f"{package.name} ({package.fields['Version']} Debian:12 [amd64])"
         if "--simulate" in flags:
-            print(f"Inst {line}")
+            say(f"Inst {line}")
         elif "--download-only" in flags:
             write(f"{ARCHIVES}/{package.name}_{package.fields['Version']}_amd64.deb", "")
-            print(f"Get:1 http://archive.test {line}")
+            say(f"Get:1 http://archive.test {line}")
     if "--simulate" in flags or "--download-only" in flags:
         return
     broken = [name for name in packages if dpkg.state(packages, name) in ("unpacked", "half-configured")]
     if broken:
         raise Failure("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct "
-                      "the problem. ")
+                      "the problem. ", 100)
     moment("apt-get install")
     for package in chosen:
-        print(f"Unpacking {package.name} ({package.fields['Version']}) ...")
+        say(f"Unpacking {package.name} ({package.fields['Version']}) ...")
         dpkg.unpack(packages, package)
         if ordered("fail-unpack") == package.name:
             raise Failure(f"dpkg: error processing archive {package.name} (--unpack):\n"
                           "E: Sub-process /usr/bin/dpkg returned an error code (1)")
     for package in chosen:
-        print(f"Setting up {package.name} ({package.fields['Version']}) ...")
+        say(f"Setting up {package.name} ({package.fields['Version']}) ...")
         dpkg.configure(packages, package.name)
 
 
@@ -112,23 +104,23 @@ def take_away(verb, flags, items):
     gone = dependents(packages, there)
     if "--simulate" in flags:
         for name in gone + [n for n in items if n not in gone and n in packages and verb == "purge"]:
-            print(f"{'Purg' if verb == 'purge' else 'Remv'} {name} [{packages[name]['Version']}]")
+            say(f"{'Purg' if verb == 'purge' else 'Remv'} {name} [{packages[name]['Version']}]")
         return
     if set(gone) - set(items):
         log(f"apt-get {verb} also removed {' '.join(sorted(set(gone) - set(items)))}")
     for name in reversed(gone):
-        print(f"Removing {name} ...")
+        say(f"Removing {name} ...")
         dpkg.remove_package(packages, name)
     for name in items if verb == "purge" else ():
         if name in packages:
-            print(f"Purging configuration files for {name} ...")
+            say(f"Purging configuration files for {name} ...")
             dpkg.purge_package(packages, name)
 
 
-def main():
-    flags, verb, items = parse(sys.argv[1:])
+def main(arguments):
+    flags, verb, items = parse(arguments)
     if verb in (ordered("apt-fails") or "").split():
-        raise Failure(read(OWN + "/orders/apt-says").rstrip())
+        raise Failure(read(OWN + "/orders/apt-says").rstrip(), 100)
     if verb == "update":
         update()
     elif verb == "install":
@@ -136,11 +128,4 @@ def main():
     elif verb in ("remove", "purge"):
         take_away(verb, flags, items)
     else:
-        raise Failure(f"E: Invalid operation {verb}")
-
-
-try:
-    main()
-except Failure as failure:
-    print(failure, file=sys.stderr)
-    sys.exit(100)
+        raise Failure(f"E: Invalid operation {verb}", 100)

@@ -1,0 +1,35 @@
+"""The programs of a machine in a folder by their names, and running one of them."""
+
+import os
+import sys
+
+import apt
+import dpkg
+import folder
+import systemd
+
+MAINS = {
+    "apt-get": apt.main,
+    "dpkg": dpkg.main,
+    "dpkg-deb": dpkg.main_deb,
+    "modprobe": systemd.load_module,
+    "systemctl": systemd.main,
+}
+
+
+def run(root, name, arguments):
+    """Its exit status, standard output and standard error."""
+    folder.ROOT = root
+    folder.said()
+    try:
+        MAINS[name](arguments)
+    except folder.Failure as failure:
+        return failure.status, folder.said(), f"{failure}\n"
+    return 0, folder.said(), ""
+
+
+if __name__ == "__main__":
+    code, out, err = run(os.environ["HOST_ROOT"], sys.argv[1], sys.argv[2:])
+    sys.stdout.write(out)
+    sys.stderr.write(err)
+    sys.exit(code)

@@ -1,0 +1,293 @@
+#include "apt_fixture.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "change/apt.h"
+
+#define POLICY "/usr/sbin/policy-rc.d"
+
+static const struct strv *items(void)
+{
+	static char name[] = "docker.io", file[] = "/cache/sysbox.deb";
+	static char *words[] = { name, file, NULL };
+	static const struct strv ITEMS = { .items = words, .len = 2 };
+
+	return &ITEMS;
+}
+
+static void resolved_and_downloaded(void **state)
+{
+	put_apt();
+	must(apt_fetch(&ctx, items(), &must_err));
+	assert_call(0, " --simulate install docker.io /cache/sysbox.deb");
+	assert_call(1, " --download-only install docker.io /cache/sysbox.deb");
+	assert_string_equal(call(2), "");
+	assert_says(call(0), "--force-confold");
+	assert_says(call(0), "APT::Install-Recommends=false");
+	assert_says(call(0), "-oDPkg::Lock::Timeout=1 ");
+	assert_null(strstr(call(0), "Dir::Etc"));
+	assert_says(text_of("/environment"), "DEBIAN_FRONTEND=noninteractive\n");
+	assert_says(text_of("/environment"), "NEEDRESTART_SUSPEND=1\n");
+}
+
+static void lists_are_refreshed_where_there_are_none(void **state)
+{
+	put_apt();
+	assert_int_equal(unlink(real("/var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_"
+				     "binary-amd64_Packages")),
+			 0);
+	put("/var/lib/apt/lists/lock", "");
+	must(apt_fetch(&ctx, items(), &must_err));
+	assert_call(0, " update");
+	assert_call(1, " --simulate install docker.io /cache/sysbox.deb");
+	put("/fail.update", "E: Could not resolve 'deb.debian.org'\n");
+	assert_int_equal(apt_fetch(&ctx, items(), &must_err), -EPROTO);
+	assert_string_equal(must_err.message, "the package lists cannot be refreshed: E: Could not "
+					      "resolve 'deb.debian.org'");
+}
+
+static void stale_lists_are_refreshed_once(void **state)
+{
+	put_apt();
+	put("/fail.download", "once\nE: Failed to fetch http://x  404  Not Found\n");
+	must(apt_fetch(&ctx, items(), &must_err));
+	assert_call(1, " --download-only install docker.io /cache/sysbox.deb");
+	assert_call(2, " update");
+	assert_call(4, " --download-only install docker.io /cache/sysbox.deb");
+	assert_string_equal(call(5), "");
+}
+
+static void what_cannot_be_resolved(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put("/fail.simulate", "Reading package lists...\nE: Unable to locate package docker.io\n"
+			      "something behind it\n");
+	assert_int_equal(apt_fetch(&ctx, items(), &err), -EPROTO);
+	assert_string_equal(
+		err.message,
+		"apt cannot resolve the packages: E: Unable to locate package docker.io");
+	assert_call(1, " update");
+	assert_call(2, " --simulate install docker.io /cache/sysbox.deb");
+	assert_string_equal(call(3), "");
+}
+
+static void nothing_of_the_users_is_removed(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put("/simulation", "Inst runc (1.1 Debian:12)\nRemv podman-docker [4.3]\n");
+	assert_int_equal(apt_fetch(&ctx, items(), &err), -EPERM);
+	assert_says(err.message, "would remove the package 'podman-docker'");
+	assert_false(was_called("--download-only"));
+	assert_false(was_called("update"));
+}
+
+static void the_engine_under_a_kubelet(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put_systemctl();
+	put("/simulation", "Inst containerd [1.6.20] (1.7.2 Ubuntu:22.04)\n");
+	must(apt_fetch(&ctx, items(), &must_err)); /* no kubelet */
+	put_unit("kubelet.service", "active", "enabled", "");
+	context_changed(&ctx);
+	assert_int_equal(apt_fetch(&ctx, items(), &err), -EPERM);
+	assert_says(err.message, "would upgrade 'containerd'");
+	assert_says(err.message, "apt-mark hold containerd");
+	/* Not an upgrade, or not an engine. */
+	put("/simulation",
+	    "Inst runc (1.1 Debian:12)\nInst libc6 [2.35] (2.36)\nInst\n\nConf runc\n");
+	must(apt_fetch(&ctx, items(), &must_err));
+}
+
+static void only_the_bundle_is_known(void **state)
+{
+	put_apt();
+	ctx.bundle_dir = "/var/lib/berth/cache/bundle";
+	must(apt_fetch(&ctx, items(), &must_err));
+	assert_call(0, " update");
+	assert_says(call(0), "-oDir::Etc::SourceList=/var/lib/berth/cache/bundle/sources.list ");
+	assert_says(call(0), "-oDir::Etc::SourceParts=- ");
+	assert_says(call(1), "-oDir::State::Lists=/var/lib/berth/cache/bundle/lists ");
+	put("/fail.download", "E: gone\n");
+	assert_int_equal(apt_fetch(&ctx, items(), &must_err), -EPROTO);
+	assert_says(must_err.message, "the packages cannot be downloaded: E: gone");
+}
+
+static void no_service_starts_meanwhile(void **state)
+{
+	put_apt();
+	must(apt_install(&ctx, items(), &must_err));
+	assert_call(0, " install docker.io /cache/sysbox.deb");
+	assert_says(text_of("/policy.seen"), "exit 101\n");
+	assert_false(is_there(POLICY));
+	assert_false(is_there(POLICY ".berth-saved"));
+}
+
+static void a_policy_of_the_users_comes_back(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put_bytes(POLICY, "#!/bin/sh\nexit 0\n", 17, 0750);
+	must(apt_install(&ctx, items(), &must_err));
+	assert_says(text_of("/policy.seen"), "exit 101\n");
+	assert_text(POLICY, "#!/bin/sh\nexit 0\n");
+	assert_int_equal(mode_of(POLICY), 0750);
+	put("/fail.install",
+	    "dpkg: error processing package docker.io (--configure):\nE: Sub-process\n");
+	assert_int_equal(apt_install(&ctx, items(), &err), -EPROTO);
+	assert_says(err.message, "the packages cannot be installed: dpkg: error processing package "
+				 "docker.io");
+	assert_text(POLICY, "#!/bin/sh\nexit 0\n");
+}
+
+static void cleaning_up_after_a_cut(void **state)
+{
+	put_apt();
+	must(apt_clean_up(&host, &must_err));
+	/* Cut between setting theirs aside and writing ours. */
+	put(POLICY ".berth-saved", "theirs");
+	must(apt_clean_up(&host, &must_err));
+	assert_text(POLICY, "theirs");
+	/* Cut with ours in place. */
+	assert_int_equal(rename(real(POLICY), real(POLICY ".berth-saved")), 0);
+	put(POLICY,
+	    "#!/bin/sh\n# berth: no service starts during a package transaction\nexit 101\n");
+	must(apt_clean_up(&host, &must_err));
+	assert_text(POLICY, "theirs");
+	assert_false(is_there(POLICY ".berth-saved"));
+	must(apt_clean_up(&host, &must_err));
+	assert_text(POLICY, "theirs");
+}
+
+static void what_was_left_is_configured(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	must(apt_configure_pending(&ctx, &must_err));
+	assert_string_equal(call(0), "dpkg --force-confdef --force-confold --configure -a");
+	assert_says(text_of("/policy.seen"), "exit 101\n");
+	put("/fail.dpkg", "dpkg: error: dpkg frontend lock is held\n");
+	assert_int_equal(apt_configure_pending(&ctx, &err), -EPROTO);
+	assert_string_equal(err.message, "dpkg failed: dpkg: error: dpkg frontend lock is held");
+	assert_false(is_there(POLICY));
+}
+
+/* Docker's own purge would delete its data: its script is away by then. */
+static void purged_but_not_the_data(void **state)
+{
+	put_apt();
+	put("/var/lib/docker/image/x", "data");
+	must(apt_purge(&ctx, items(), &must_err));
+	assert_call(0, " remove docker.io /cache/sysbox.deb");
+	assert_call(1, " purge docker.io /cache/sysbox.deb");
+	assert_false(is_there("/nuked"));
+	assert_text("/var/lib/docker/image/x", "data");
+}
+
+static void a_remove_that_fails_purges_nothing(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put("/fail.remove", "E: held\n");
+	assert_int_equal(apt_purge(&ctx, items(), &err), -EPROTO);
+	assert_string_equal(err.message, "the packages cannot be removed: E: held");
+	assert_false(was_called("purge"));
+}
+
+static void who_else_would_go(void **state)
+{
+	_cleanup_(strv_release) struct strv others = STRV_INIT;
+
+	put_apt();
+	put("/simulation", "Reading state...\nPurg docker.io [20.10]\nRemv compose [1.2]\n"
+			   "Purg compose [1.2]\nInst x (1)\nRemv\n\n");
+	must(apt_simulate_purge(&ctx, items(), &others, &must_err));
+	assert_int_equal(others.len, 1);
+	assert_string_equal(others.items[0], "compose");
+}
+
+/* A process that holds a lock until it is killed. */
+static pid_t hold(const char *path)
+{
+	int ready[2];
+	char byte = 0;
+	pid_t pid;
+
+	put(path, "");
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+		int fd = open(real(path), O_RDWR | O_CLOEXEC);
+
+		byte = fcntl(fd, F_SETLK, &lock) == 0;
+		(void)!write(ready[1], &byte, 1);
+		pause();
+		_exit(0);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(byte, 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void a_lock_names_its_holder(void **state)
+{
+	static const char *const LOCKS[] = { "/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock",
+					     "/var/lib/apt/lists/lock",
+					     "/var/cache/apt/archives/lock" };
+
+	put_apt();
+	must(apt_wait_lock(&ctx, &must_err)); /* not even there */
+	for (size_t i = 0; i < ARRAY_SIZE(LOCKS); i++) {
+		struct error err = ERROR_INIT;
+		pid_t pid = hold(LOCKS[i]);
+		_cleanup_free_ char *who = xasprintf("(process %d)", (int)pid);
+
+		assert_int_equal(apt_wait_lock(&ctx, &err), -EAGAIN);
+		assert_int_equal(apt_install(&ctx, items(), NULL), -EAGAIN);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		assert_says(err.message, who);
+		assert_says(err.message, LOCKS[i]);
+		assert_says(err.message, "test_apt");
+		assert_says(err.message, "timeouts.package_lock");
+		must(apt_wait_lock(&ctx, &must_err));
+	}
+	assert_false(was_called("install"));
+	assert_false(is_there(POLICY));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		change_test(resolved_and_downloaded),
+		change_test(lists_are_refreshed_where_there_are_none),
+		change_test(stale_lists_are_refreshed_once),
+		change_test(what_cannot_be_resolved),
+		change_test(nothing_of_the_users_is_removed),
+		change_test(the_engine_under_a_kubelet),
+		change_test(only_the_bundle_is_known),
+		change_test(no_service_starts_meanwhile),
+		change_test(a_policy_of_the_users_comes_back),
+		change_test(cleaning_up_after_a_cut),
+		change_test(what_was_left_is_configured),
+		change_test(purged_but_not_the_data),
+		change_test(a_remove_that_fails_purges_nothing),
+		change_test(who_else_would_go),
+		change_test(a_lock_names_its_holder),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
