@@ -11,7 +11,7 @@ static void flatten(char *s)
 	}
 }
 
-int error_set(struct error *err, int code, const char *fmt, ...)
+int(error_set)(struct error *err, int code, const char *fmt, ...)
 {
 	char message[sizeof(err->message)];
 	va_list ap;
@@ -31,7 +31,7 @@ int error_set(struct error *err, int code, const char *fmt, ...)
 	return -code;
 }
 
-int error_errno(struct error *err, int code, const char *fmt, ...)
+int(error_errno)(struct error *err, int code, const char *fmt, ...)
 {
 	char what[sizeof(err->message) - 64];
 	va_list ap;
@@ -43,7 +43,7 @@ int error_errno(struct error *err, int code, const char *fmt, ...)
 	return error_set(err, code, "%s: %s", what, strerror(code));
 }
 
-int error_context(struct error *err, const char *fmt, ...)
+int(error_context)(struct error *err, const char *fmt, ...)
 {
 	char rest[sizeof(err->message)];
 	char context[512];

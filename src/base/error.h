@@ -27,6 +27,20 @@ int error_errno(struct error *err, int code, const char *fmt, ...) _printf_(3, 4
 /* Put "context: " in front of what err already says; returns -err->code. */
 int error_context(struct error *err, const char *fmt, ...) _printf_(2, 3);
 
+/*
+ * What these return is negative: said here so that compilers and analysers, which see one file at a
+ * time, know that a function that returns one of them did not succeed.
+ */
+static inline int error_negative(int r)
+{
+	if (r >= 0)
+		__builtin_unreachable();
+	return r;
+}
+#define error_set(...)	   error_negative(error_set(__VA_ARGS__))
+#define error_errno(...)   error_negative(error_errno(__VA_ARGS__))
+#define error_context(...) error_negative(error_context(__VA_ARGS__))
+
 /* Forget it. */
 void error_clear(struct error *err);
 

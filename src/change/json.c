@@ -208,7 +208,7 @@ static int drop_empty(const json_t *set, const json_t *old_value, struct strbuf 
 		keys[1] = NULL;
 		r = json_parse(strbuf_str(text), text->len, "the file", &now, err);
 		object = r == 0 ? member(now, keys) : NULL;
-		if (object && json_is_object(object) && json_object_size(object) == 0 &&
+		if (json_is_object(object) && json_object_size(object) == 0 &&
 		    !member(old_value, keys))
 			r = json_edit_remove(text, keys, err);
 		if (r < 0)

@@ -192,8 +192,8 @@ int move_clear_target(struct change_context *ctx, const char *target, struct err
 
 	if (r == 0)
 		r = tree_content(ctx->host, target, err);
-	if (r < 0 || r != TREE_FULL)
-		return r < 0 ? r : 0;
+	if (r != TREE_FULL)
+		return MIN_OF(r, 0);
 	r = docker_data_is_skeleton(ctx->host, target);
 	if (r < 0)
 		return error_errno(err, r, "look into '%s'", target);

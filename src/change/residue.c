@@ -1,5 +1,6 @@
 #include "change/residue.h"
 
+#include "change/docker_data.h"
 #include "change/file_state.h"
 #include "change/tree.h"
 
@@ -95,15 +96,27 @@ static int remove_containerd(const struct host *host, const json_t *directories,
 	return tree_remove(host, CONTAINERD_DATA, err);
 }
 
+/* A dockerd started there by a boot meanwhile: its own empty directories, nobody's data. */
+static int remove_skeleton(const struct host *host, const json_t *directories, struct error *err)
+{
+	static const char DIR[] = "/var/lib/docker";
+
+	if (listed(directories, DIR) || docker_data_is_skeleton(host, DIR) <= 0)
+		return 0;
+	return tree_remove(host, DIR, err);
+}
+
 int residue_remove(const struct host *host, const json_t *before, struct error *err)
 {
 	const json_t *accounts = json_object_get(before, "accounts");
 	const json_t *directories = json_object_get(before, "directories");
+	int r = remove_skeleton(host, directories, err);
 
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
 		for (size_t j = 0; !listed(accounts, NAMES[i]) && j < ARRAY_SIZE(ACCOUNTS); j++) {
-			int r = drop_lines(host, ACCOUNTS[j], NAMES[i], err);
-
+			r = drop_lines(host, ACCOUNTS[j], NAMES[i], err);
 			if (r < 0)
 				return r;
 		}

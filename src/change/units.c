@@ -48,6 +48,28 @@ static int capture(struct change_context *ctx, const struct change *change, json
 	return *ret_before ? 0 : error_errno(err, ENOMEM, "note '%s'", change->target);
 }
 
+/*
+ * Docker and its socket in one go: stopped alone, the socket takes a dockerd that requires it along
+ * before its containers are noted, and left alone it would start Docker again at the first question.
+ */
+static int stop_docker(struct change_context *ctx, struct error *err)
+{
+	const char *units[] = { "docker.service", NULL, NULL };
+	const struct unit_state *socket;
+	int r = containers_note(ctx, err);
+
+	if (r == 0)
+		r = state_of(ctx, "docker.socket", &socket, err);
+	if (r < 0)
+		return r;
+	if (is_active(socket))
+		units[1] = "docker.socket";
+	progress_activity(ctx->progress, "systemctl stop docker.service");
+	r = systemd_verb(ctx->host, "stop", units, ctx->services_ms, err);
+	context_changed(ctx);
+	return r;
+}
+
 static int done(json_t **ret_after, struct error *err)
 {
 	*ret_after = json_object();
@@ -147,17 +169,9 @@ static int start_undo(struct change_context *ctx, const struct change_record *re
 	if (r < 0 || json_get_bool(record->before, "active", false) || !is_active(u))
 		return r;
 	*ret = UNDO_DONE;
-	if (strcmp(record->target, "docker.service") == 0) {
-		r = containers_note(ctx, err);
-		/* Its socket would start it again at the first question. */
-		if (r == 0)
-			r = state_of(ctx, "docker.socket", &u, err);
-		if (r == 0 && is_active(u))
-			r = verb(ctx, "stop", "docker.socket", err);
-		if (r < 0)
-			return r;
-	}
-	return verb(ctx, "stop", record->target, err);
+	return strcmp(record->target, "docker.service") == 0 ?
+		       stop_docker(ctx, err) :
+		       verb(ctx, "stop", record->target, err);
 }
 
 const struct change_kind change_start = {
@@ -188,16 +202,28 @@ static int stop_describe(struct change_context *ctx, const struct change *change
 	return 0;
 }
 
+static int stop_capture(struct change_context *ctx, const struct change *change,
+			json_t **ret_before, struct error *err)
+{
+	const struct unit_state *socket;
+	int r = capture(ctx, change, ret_before, err);
+
+	if (r < 0 || strcmp(change->target, "docker.service") != 0)
+		return r;
+	r = state_of(ctx, "docker.socket", &socket, err);
+	if (r == 0)
+		(void)json_object_set_new(*ret_before, "socket", json_boolean(is_active(socket)));
+	return r;
+}
+
 static int stop_apply(struct change_context *ctx, const struct change *change, const json_t *before,
 		      json_t **ret_after, struct error *err)
 {
-	int r = 0;
+	int r = strcmp(change->target, "docker.service") == 0 ?
+			stop_docker(ctx, err) :
+			verb(ctx, "stop", change->target, err);
 
 	(void)before;
-	if (strcmp(change->target, "docker.service") == 0)
-		r = containers_note(ctx, err);
-	if (r == 0)
-		r = verb(ctx, "stop", change->target, err);
 	return r < 0 ? r : done(ret_after, err);
 }
 
@@ -217,7 +243,10 @@ static int stop_undo(struct change_context *ctx, const struct change_record *rec
 		return 0;
 	}
 	*ret = UNDO_DONE;
-	r = verb(ctx, "start", record->target, err);
+	if (json_get_bool(record->before, "socket", false))
+		r = verb(ctx, "start", "docker.socket", err);
+	if (r == 0)
+		r = verb(ctx, "start", record->target, err);
 	if (r == 0 && strcmp(record->target, "docker.service") == 0)
 		r = containers_resume(ctx, err);
 	return r;
@@ -227,7 +256,7 @@ const struct change_kind change_stop = {
 	.name = "stop",
 	.holds = stop_holds,
 	.describe = stop_describe,
-	.capture = capture,
+	.capture = stop_capture,
 	.apply = stop_apply,
 	.undo = stop_undo,
 };

@@ -184,10 +184,14 @@ static int take_option(struct arguments *args, int value)
 /* Does this word take the next one as its value? Long options may be abbreviated. */
 static bool takes_next(const char *word)
 {
-	if (strncmp(word, "--", 2) != 0 || !word[2] || strchr(word, '='))
+	const char *name = word + 2;
+	size_t n;
+
+	if (strncmp(word, "--", 2) != 0 || !*name || strchr(name, '='))
 		return false;
+	n = strlen(name);
 	for (const struct option *o = LONG_OPTIONS; o->name; o++) {
-		if (strncmp(o->name, word + 2, strlen(word + 2)) == 0)
+		if (strncmp(o->name, name, n) == 0)
 			return o->has_arg == required_argument;
 	}
 	return false;

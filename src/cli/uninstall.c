@@ -59,7 +59,10 @@ int command_uninstall(const struct arguments *args)
 	journal_close(&node.journal);
 	r = journal_read(&node.host, &node.journal, &err);
 	if (r == 0 && !node.journal.len) {
+		r = node_forget(&node, &err);
 		ui_end();
+		if (r < 0)
+			return cli_fail(args, &err);
 		if (args->json)
 			return finish(args, &summary);
 		if (!args->quiet)

@@ -415,6 +415,16 @@ static int run(struct download *d, struct error *err)
 	return r < 0 ? r : download_part_finish(&d->part, d->dest, err);
 }
 
+/* What an earlier process that was cut off right behind its rename left beside it. */
+static int drop_part(const struct host *host, const char *dest_path, struct error *err)
+{
+	_cleanup_free_ char *from = xasprintf("%s.part.from", dest_path);
+
+	if (!from)
+		return error_errno(err, ENOMEM, "download to '%s'", dest_path);
+	return host_exists(host, from) ? host_remove(host, from, err) : 0;
+}
+
 int download_file(const struct host *host, const char *url, const char *sha256,
 		  const char *dest_path, uint64_t timeout_ms, const struct progress *progress,
 		  struct error *err)
@@ -432,7 +442,7 @@ int download_file(const struct host *host, const char *url, const char *sha256,
 	if (!digest_valid(sha256))
 		return error_set(err, EINVAL, "'%s' is not a SHA-256", sha256);
 	if (has_digest(host, dest_path, sha256))
-		return 0;
+		return drop_part(host, dest_path, err);
 	d.plain = http_url_plain(url);
 	if (!d.plain)
 		return error_errno(err, ENOMEM, "download to '%s'", dest_path);

@@ -73,6 +73,8 @@ static int take_begin(struct journal *journal, const json_t *record)
 	resumed = find(journal, (uint64_t)json_get_int(record, "resumes", 0));
 	if (resumed)
 		resumed->superseded = true;
+	for (size_t i = 0; i < journal->len; i++)
+		journal->entries[i].undone_now = false;
 	journal->entries[journal->len++] = entry;
 	journal->verified = false;
 	return 0;
@@ -94,6 +96,7 @@ static int take_end(struct journal *journal, const json_t *record, bool undone)
 	free(entry->why);
 	entry->why = why ? strdup(why) : NULL;
 	journal->verified = false;
+	entry->undone_now = true;
 	return copy(&entry->outcome, record, "outcome");
 }
 

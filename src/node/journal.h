@@ -24,6 +24,7 @@ struct journal_entry {
 	char *outcome;	  /* "undone", "nothing", "left": undone; NULL: still in force */
 	char *why;	  /* of an outcome "left" */
 	bool superseded;  /* a later begin resumed it */
+	bool undone_now;  /* undone since anything was begun: by an uninstall that was cut off */
 };
 
 struct journal {

@@ -101,6 +101,26 @@ static int undo_one(struct node *node, const struct journal_entry *e, struct und
 			      why.len ? strbuf_str(&why) : NULL, err);
 }
 
+/*
+ * Units that an uninstall had stopped before it was cut off: a boot since then has started again what
+ * was enabled still, or wanted by something that was.
+ */
+static int stop_again(struct node *node, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = node->journal.len; r == 0 && i > 0; i--) {
+		const struct journal_entry *e = &node->journal.entries[i - 1];
+		struct change_record record = { e->target, e->want, e->before, e->after };
+		_cleanup_(strbuf_release) struct strbuf why = STRBUF_INIT;
+		enum undo_outcome outcome;
+
+		if (e->undone_now && strcmp(e->kind, change_start.name) == 0)
+			r = change_start.undo(&node->ctx.change, &record, &outcome, &why, err);
+	}
+	return r;
+}
+
 /* Our own state goes last; where something was left, its records and backups stay with it. */
 static int remove_state(struct node *node, bool keep_journal, struct error *err)
 {
@@ -113,6 +133,18 @@ static int remove_state(struct node *node, bool keep_journal, struct error *err)
 		return r;
 	fd_closep(&node->journal.fd);
 	r = tree_remove(&node->host, STATE_DIR, err);
+	return r;
+}
+
+int node_forget(struct node *node, struct error *err)
+{
+	static const char *const EMPTY[] = { BACKUP_DIR, JOURNAL_DIR, POOL_DIR, STATE_DIR };
+	int r = tree_remove(&node->host, CACHE_DIR, err);
+
+	if (r == 0 && host_exists(&node->host, JOURNAL_FILE))
+		r = tree_remove(&node->host, JOURNAL_DIR, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(EMPTY); i++)
+		(void)host_rmdir(&node->host, EMPTY[i]);
 	return r;
 }
 
@@ -130,6 +162,8 @@ int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret
 		r = check_data(node, delete_data, err);
 	if (r == 0 && node->journal.len)
 		r = journal_mark(&node->journal, "run", "uninstall", err);
+	if (r == 0)
+		r = stop_again(node, err);
 	for (size_t i = node->journal.len; r == 0 && i > 0; i--) {
 		if (journal_in_force(&node->journal.entries[i - 1]))
 			r = undo_one(node, &node->journal.entries[i - 1], ret, err);

@@ -85,9 +85,16 @@ static void runtime_members(struct members *m, const struct spec *spec)
 		want(m, "default-runtime", NULL, json_string(RUNTIME_NAME), CLAIM_REQUIRED, NULL);
 }
 
+static bool is_set(const struct members *m, const char *key)
+{
+	return lookup(m->now, key, NULL) || dockerd_flags_find(m->flags, key);
+}
+
 static void network_members(struct members *m, const struct spec *spec)
 {
-	want(m, "bip", NULL, json_string(spec->docker.bridge_ip), CLAIM_DEFAULT, NULL);
+	/* dockerd does not start with an address beside a bridge or a range of the user's own. */
+	if (!is_set(m, "bridge") && !is_set(m, "fixed-cidr"))
+		want(m, "bip", NULL, json_string(spec->docker.bridge_ip), CLAIM_DEFAULT, NULL);
 	want(m, "default-address-pools", NULL,
 	     json_pack("[{s:s, s:I}]", "base", spec->docker.pool_base, "size",
 		       (json_int_t)spec->docker.pool_size),
@@ -109,20 +116,34 @@ static void log_members(struct members *m, const struct spec *spec)
 	want(m, "log-opts", "max-file", json_string(files), CLAIM_DEFAULT, NULL);
 }
 
-static void storage_members(struct members *m)
+/* Docker must keep its data where the pool is. "graph" is data-root's name before 23.0. */
+static void data_root(struct members *m)
 {
 	const json_t *root = lookup(m->now, "data-root", NULL);
+	const char *flag = dockerd_flags_find(m->flags, "data-root");
 
+	if (!root)
+		root = lookup(m->now, "graph", NULL);
+	if (m->result == 0 && root &&
+	    strcmp(json_string_value(root) ? json_string_value(root) : "", DOCKER_DATA) != 0)
+		(void)refuse(m, "data-root", root, "the pool is mounted on " DOCKER_DATA
+			     "; move the data there and remove that member");
+	if (m->result == 0 && flag && strcmp(flag, DOCKER_DATA) != 0)
+		m->result = error_set(m->err, EINVAL,
+				      "dockerd's command line sets --data-root=%.100s, but the pool is "
+				      "mounted on " DOCKER_DATA "; move the data there and take the flag "
+				      "off the command line", flag);
+}
+
+static void storage_members(struct members *m)
+{
 	want(m, "storage-driver", NULL, json_string("overlay2"), CLAIM_AGREE,
 	     "images under another driver would be out of sight; remove that member once nothing "
 	     "under it is needed");
 	want(m, "features", "containerd-snapshotter", json_false(), CLAIM_AGREE,
 	     "Docker's containerd image store ignores size limits; set it to false once nothing in "
 	     "it is needed");
-	if (m->result == 0 && root &&
-	    strcmp(json_string_value(root) ? json_string_value(root) : "", DOCKER_DATA) != 0)
-		(void)refuse(m, "data-root", root, "the pool is mounted on " DOCKER_DATA
-			     "; move the data there and remove that member");
+	data_root(m);
 }
 
 static int read_now(struct step_context *ctx, json_t **ret, struct error *err)
@@ -171,7 +192,6 @@ static int plan_stop(struct step_context *ctx, struct plan *plan, bool settings_
 	const struct mount_entry *data = mount_table_at(&ctx->facts.mounts, DOCKER_DATA);
 	_cleanup_free_ char *interrupts = NULL;
 	json_int_t running;
-	int r;
 
 	if (!ctx->facts.docker_running || (!settings_change && data && !running_differs(ctx)))
 		return 0;
@@ -185,11 +205,8 @@ static int plan_stop(struct step_context *ctx, struct plan *plan, bool settings_
 					 " running containers, which are started again",
 					 running) :
 			       strdup("Docker (no container is running)");
-	r = plan_add(plan, &ctx->change, &change_stop, "docker.socket", json_object(), NULL, NULL, err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_stop, "docker.service", json_object(),
-			     interrupts, "its settings and data change under it", err);
-	return r;
+	return plan_add(plan, &ctx->change, &change_stop, "docker.service", json_object(), interrupts,
+			"its settings and data change under it", err);
 }
 
 static int plan_members(struct step_context *ctx, struct plan *plan, json_t *set, struct error *err)

@@ -10,12 +10,13 @@ static const struct {
 	{ "graph", "data-root" },	 { "feature", "features" },
 	{ "label", "labels" },		 { "H", "hosts" },
 	{ "host", "hosts" },		 { "D", "debug" },
+	{ "b", "bridge" },
 };
 
 /* Short flags that take a value in the next word. */
 static bool takes_word(const char *flag)
 {
-	static const char *const WITH[] = { "s", "g", "H", "G", "l", "p" };
+	static const char *const WITH[] = { "s", "g", "H", "G", "l", "p", "b" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(WITH); i++) {
 		if (strcmp(flag, WITH[i]) == 0)
@@ -56,10 +57,15 @@ static int take_words(const struct strv *words, struct dockerd_flags *flags)
 		bool is_long = strncmp(word, "--", 2) == 0;
 		char *equals = strchr(word, '=');
 		const char *value = "true";
+		const char letter[] = { (char)(word[0] ? word[1] : '\0'), '\0' };
 
 		if (word[0] != '-' || !word[1])
 			continue;
-		word += is_long ? 2 : 1;
+		word += is_long ? (size_t)2 : 1;
+		if (!is_long && word[1] && word[1] != '=' && takes_word(letter)) {
+			r = add(flags, letter, word + 1); /* "-Hfd://" */
+			continue;
+		}
 		if (equals) {
 			*equals = '\0';
 			value = equals + 1;

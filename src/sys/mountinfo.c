@@ -162,6 +162,8 @@ int mount_table_parse(const char *text, size_t len, struct mount_table *ret, str
 	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
 	size_t number = 1;
 
+	if (!text)
+		len = 0;
 	for (size_t at = 0; at < len; number++) {
 		const char *start = text + at;
 		const char *end = memchr(start, '\n', len - at);

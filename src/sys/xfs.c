@@ -74,6 +74,8 @@ int xfs_grow(int dir_fd, uint64_t bytes, struct error *err)
 
 	if (r < 0)
 		return r;
+	if (!geom.blocksize)
+		return error_set(err, EIO, "the file system has no block size");
 	/* The inode percentage is set along; 0 would take its limit away. */
 	grow.newblocks = bytes / geom.blocksize;
 	grow.imaxpct = geom.imaxpct;

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,7 @@ POOL_CONFIG = "pool:\n  size: 1G\n  allocate: sparse\n  reserve: 0\n"
 
 # Lines of the machine's log that tell of harm no file shows.
 HARMFUL = ("docker.io deleted all", "sysbox-ce restarted docker", "had content of its own below the mount",
-           "also removed", "boot:")
+           "also removed")
 
 
 def berth_program():
@@ -75,6 +76,8 @@ class Programs:
             pass
 
     def run(self, process, parent, name, *arguments):
+        while os.path.exists(f"{self.root}/.machine/orders/hold-{name}"):
+            time.sleep(0.02)
         try:
             status, out, err = programs.run(self.root, name, arguments)
         except folder.PowerCut:
@@ -199,9 +202,11 @@ class Machine:
         plain = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         return plain | (extra or {})
 
-    def berth(self, *words, env=None, timeout=120, **options):
-        done = subprocess.run([self.program, "--root", str(self.root), *words], text=True, capture_output=True,
-                              timeout=timeout, check=False, env=self.environment(env), **options)
+    def berth(self, *words, env=None, timeout=120, through=(), **options):
+        """Run it to its end; `through` is a command that runs it in turn."""
+        done = subprocess.run([*through, self.program, "--root", str(self.root), *words], text=True,
+                              capture_output=True, timeout=timeout, check=False, env=self.environment(env),
+                              **options)
         return Result(done.returncode, done.stdout, done.stderr)
 
     def popen(self, *words, env=None):

@@ -73,7 +73,7 @@ class Scenario:
         self.tree_before = machine.snapshot(trees.TRACES)
         self.points = {"install": self.traced(machine, "install")}
         machine.save(self.installed)
-        self.tree_installed = machine.snapshot(trees.JOURNAL)
+        self.tree_installed = machine.snapshot(trees.INSTALLED)
         self.points["uninstall"] = self.traced(machine, "uninstall")
         self.undone = trees.differences(self.tree_before, machine.snapshot(trees.TRACES)) + machine.harm()
 
@@ -93,7 +93,7 @@ class Scenario:
     # ---- one cut ----
 
     def is_installed(self, machine):
-        found = trees.differences(self.tree_installed, machine.snapshot(trees.JOURNAL))
+        found = trees.differences(self.tree_installed, machine.snapshot(trees.INSTALLED))
         found += machine.harm()
         found += [f"not reloaded: {unit}" for unit in machine.stale_units()]
         again = machine.berth("install")

@@ -21,8 +21,8 @@ TRACES = (
     r"/var/lib/apt/lists(/.*)?",
     r"/sys/module(/.*)?",        # a loaded module goes with the next boot
 )
-# Chosen anew by every run.
-JOURNAL = (r"/var/lib/berth/journal(/.*)?",)
+# Of an installation: its journal, and the directories that mounts cover (not what would be in them).
+INSTALLED = (r"/var/lib/berth/journal(/.*)?", r"/var/lib/(docker|sysbox)")
 
 
 def _content(path, size):
@@ -58,7 +58,7 @@ def snapshot(root, ignore=()):
     for folder, folders, files in os.walk(root):
         folders.sort()
         below = folder[len(root):]
-        kept = [name for name in folders if not skip.fullmatch(f"{below}/{name}")]
+        kept = [name for name in folders if not skip.fullmatch(f"{below}/{name}/any")]
         for name in [*folders, *files]:
             path = f"{below}/{name}"
             if not skip.fullmatch(path):

@@ -11,6 +11,7 @@ ROOT = HERE.parent.parent
 PROGRAM = ROOT / "build/release/berth"
 REMOTE = "/usr/local/bin/berth"
 CONFIG = "/etc/berth/config.yaml"
+SYSBOX = "/root/sysbox-ce.deb"
 INSTALL_TIMEOUT = 1800
 
 # What an installation may leave changed when it is undone, and why.
@@ -44,7 +45,7 @@ dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n' | LC_ALL=C sort
 
 def config_text(node, **sections):
     """Settings for a test: the package under test, a pool that fits the node's disk."""
-    settings = {"sysbox": {"file": "/root/sysbox-ce.deb", "version": "0.7.1"}, "pool": {"size": "3G", "reserve": "512M"},
+    settings = {"sysbox": {"file": SYSBOX, "version": "0.7.1"}, "pool": {"size": "3G", "reserve": "512M"},
                 "timeouts": {"services": "10m", "packages": "60m"}}
     for section, values in sections.items():
         settings.setdefault(section, {}).update(values)
@@ -55,7 +56,7 @@ def config_text(node, **sections):
 def put_berth(node, **sections):
     """berth, the Sysbox package under test, and settings that name it."""
     node.put(PROGRAM, REMOTE, mode=0o755)
-    sysbox.put_package(node)
+    node.put(sysbox.package(), SYSBOX)
     node.run(["mkdir", "-p", "/etc/berth"])
     configure(node, **sections)
 

@@ -115,7 +115,7 @@ class Qemu:
         return self.command("human-monitor-command", **{"command-line": line})
 
     def forwarded_port(self, guest_port):
-        """The port of 127.0.0.1 that leads to *guest_port*; chosen by slirp, so runs never collide."""
+        """The port of 127.0.0.1 that leads to *guest_port*; slirp chose it, so no collisions."""
         for row in self.monitor("info usernet").splitlines():
             words = row.split()
             if words[:1] == ["TCP[HOST_FORWARD]"] and words[5] == str(guest_port):

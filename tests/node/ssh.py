@@ -17,6 +17,8 @@ _KILL_AFTER = 5
 # Added to the limit in the node before the ssh client itself is given up.
 _GRACE = 30
 _TAIL_LINES = 40
+_KNOWN = "ssh-known-hosts"
+_MASTER = "ssh-master"
 
 
 @dataclass
@@ -57,25 +59,24 @@ class Shell:
 
     client_key: Path
     host_public: Path
+    # Of the node: every ssh runs in it, because a Unix socket's path may have only 107 bytes.
+    folder: Path
     port: int = 0
-    _folder: tempfile.TemporaryDirectory = field(init=False)
     _master: subprocess.Popen = field(init=False, default=None)
 
     def __post_init__(self):
-        # In /tmp and short: the path of a Unix socket may have no more than 107 bytes.
-        self._folder = tempfile.TemporaryDirectory(prefix="node-ssh-", dir="/tmp")
         algorithm, key = self.host_public.read_text().split()[:2]
-        (Path(self._folder.name) / "known").write_text(f"node {algorithm} {key}\n")
+        (self.folder / _KNOWN).write_text(f"node {algorithm} {key}\n")
 
     @property
     def _socket(self):
-        return Path(self._folder.name) / "master"
+        return self.folder / _MASTER
 
     def _argv(self, *options):
         return ["ssh", "-F", "none", "-p", str(self.port), "-i", str(self.client_key), *options,
                 "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR",
-                "-o", "HostKeyAlias=node", "-o", f"UserKnownHostsFile={self._folder.name}/known",
-                "-o", f"ControlPath={self._socket}", "root@127.0.0.1"]
+                "-o", "HostKeyAlias=node", "-o", f"UserKnownHostsFile={_KNOWN}",
+                "-o", f"ControlPath=./{_MASTER}", "root@127.0.0.1"]
 
     def connect(self, timeout, alive=lambda: True):
         """Open the connection, trying until *timeout* or until *alive* says that it is no use."""
@@ -101,7 +102,7 @@ class Shell:
 
     def _start_master(self, timeout):
         self._master = spawn(self._argv("-M", "-N", "-o", "ControlPersist=no"),
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                             cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self._master.poll() is None:
             if self._socket.exists():
@@ -122,7 +123,7 @@ class Shell:
 
     def close(self):
         self.disconnect()
-        self._folder.cleanup()
+        (self.folder / _KNOWN).unlink(missing_ok=True)
 
     def popen(self, command, env=None, tty=False, timeout=None, **kwargs):
         """Start *command* in the node and return its Popen; what happens to it is the caller's."""
@@ -132,7 +133,7 @@ class Shell:
         options = ["-o", "ControlMaster=no", "-o", "ProxyCommand=false", "-tt" if tty else "-T"]
         line = _remote_line(command, env or {}, tty, timeout)
         return subprocess.Popen([*self._argv(*options), "--", line], env=tool_environment(),
-                                **kwargs)
+                                cwd=self.folder, **kwargs)
 
     def run(self, command, timeout=120, check=True, input=None, env=None, tty=False, stream=None):
         """Run *command* (a shell line, or a list of words) as root and return a Result.
@@ -160,7 +161,7 @@ class Shell:
 
     def interactive(self):
         """A login shell on this terminal; returns its exit status."""
-        return subprocess.call(self._argv("-o", "ControlMaster=no", "-t"))
+        return subprocess.call(self._argv("-o", "ControlMaster=no", "-t"), cwd=self.folder)
 
     def _still_connected(self):
         time.sleep(0.2)

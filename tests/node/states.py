@@ -5,8 +5,10 @@ image's, or on another state's; every node started from it gets disks of its own
 its memory file is mapped privately, so any number of nodes can run from one state at once.
 """
 
+import contextlib
 import os
 import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from accel import qemu_version
 from environment import build_once, cache_dir, fingerprint, stage, tool
 from image import Image
 from qemu import Hardware, Memory, machine_arguments
+
+_KEPT_DAYS = 4
 
 
 def cold():
@@ -46,6 +50,7 @@ class State:
 
     def make_disks(self, folder):
         """Create in *folder* the disks of one node on top of this state; return their paths."""
+        self._mark_used()
         made = []
         for index, size in enumerate((None, *self.hardware.disks)):
             target = folder / f"disk{index}.qcow2"
@@ -59,6 +64,15 @@ class State:
                       target])
             made.append(target)
         return made
+
+    def _mark_used(self):
+        """Tell prune() that this state and all it stands on are in use."""
+        os.utime(self.image.folder)
+        folder = self.folder
+        while folder:
+            os.utime(folder)
+            below = (folder / "base").read_text() if (folder / "base").exists() else ""
+            folder = folder.parent / below if below else None
 
     def _base_disk(self, index):
         if self.folder:
@@ -80,10 +94,22 @@ def prepare(base, key, setup, acceleration):
     folder = cache_dir() / "state" / f"{base.image.suite}-{name}"
 
     def make(staging):
+        prune()
+        (staging / "base").write_text(base.folder.name if base.folder else "")
         with stage(f"preparing a {base.image.suite} node ({key.splitlines()[0][:60]})"):
             _record(base, setup, staging, resumable=kind == "warm")
 
     return State(base.image, base.hardware, build_once(folder, make))
+
+
+def prune():
+    """Remove the states and images nobody used for days; no node lives that long."""
+    oldest = time.time() - _KEPT_DAYS * 86400
+    for kind in ("state", "image"):
+        for folder in (cache_dir() / kind).glob("[!.]*/"):
+            with contextlib.suppress(FileNotFoundError):
+                if folder.stat().st_mtime < oldest:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def remove(state):
@@ -93,7 +119,7 @@ def remove(state):
 
 
 def _layout(hardware):
-    """The machine's devices, without the paths behind them: a state resumes only on the same ones."""
+    """The machine's devices without the paths behind them: a state resumes only on the same."""
     disks = [f"disk{index}" for index in range(1 + len(hardware.disks))]
     return machine_arguments(hardware, Memory(Path("memory"), False), disks, "relay", "serial")
 

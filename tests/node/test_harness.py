@@ -277,3 +277,19 @@ def test_nothing_outlives_a_killed_harness(images):
     with Node():
         assert not Path(folder).exists(), "the next node sweeps up what the killed one left"
     assert not list((cache_dir() / "run").glob(f"*-{os.getpid()}-*"))
+
+
+def test_states_nobody_uses_are_removed_and_what_others_stand_on_is_not(node_factory):
+    old = node_factory.derive(f"old {os.getpid()}", lambda node: None)
+    base = node_factory.derive(f"base {os.getpid()}", lambda node: None)
+    top = node_factory.derive(f"top {os.getpid()}", lambda node: None, base=base.state)
+    for node in (old, base, top):
+        node.close()
+        os.utime(node.state.folder, (0, 0))
+    user = node_factory(state=top.state)
+    states.prune()
+    assert not old.state.folder.exists()
+    assert base.state.folder.exists() and top.state.folder.exists()
+    user.close()
+    for node in (base, top):
+        states.remove(node.state)

@@ -61,7 +61,7 @@ class Node:
         self._disks = state.make_disks(self._folder)
         self.repo = Repository(state.image.archive)
         self._cleanup.callback(self.repo.close)
-        self._shell = Shell(keys().client, keys().host_public)
+        self._shell = Shell(keys().client, keys().host_public, self._folder)
         self._cleanup.callback(self._shell.close)
         _alive.add(self)
 

@@ -1,6 +1,6 @@
 /*
- * A small rooted host in a new folder, made for one test and taken away behind it, with helpers to
- * fill it and to look at it. Fake programs in it are shell scripts: they find their host in
+ * A small rooted host in a new folder, made for one test and taken away behind it, with functions
+ * to fill it and to look at it. Fake programs in it are shell scripts: they find their host in
  * $HOST_ROOT and append their arguments to its file `calls`.
  */
 #ifndef TESTS_HOST_FIXTURE_H

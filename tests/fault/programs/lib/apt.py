@@ -119,7 +119,8 @@ def take_away(verb, flags, items):
 
 def main(arguments):
     flags, verb, items = parse(arguments)
-    if verb in (ordered("apt-fails") or "").split():
+    failing = (ordered("apt-fails") or "").split()
+    if verb in failing or set(flags) & set(failing):
         raise Failure(read(OWN + "/orders/apt-says").rstrip(), 100)
     if verb == "update":
         update()

@@ -1,5 +1,6 @@
 """The programs of a machine in a folder by their names, and running one of them."""
 
+import errno
 import os
 import sys
 
@@ -25,6 +26,10 @@ def run(root, name, arguments):
         MAINS[name](arguments)
     except folder.Failure as failure:
         return failure.status, folder.said(), f"{failure}\n"
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return 100, folder.said(), f"E: {name}: Write error - write (28: {error.strerror})\n"
     return 0, folder.said(), ""
 
 

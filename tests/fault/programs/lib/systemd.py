@@ -242,6 +242,7 @@ def start_docker(unit, config):
     data = where("/var/lib/docker")
     log(f"docker started on {data}")
     os.makedirs(real(data), exist_ok=True)
+    os.chmod(real(data), 0o710)
     for name in SKELETON:
         os.makedirs(real(f"{data}/{name}"), exist_ok=True)
     if not exists(data + "/engine-id"):
