@@ -3,9 +3,6 @@
 .PHONY: all deps dev release demo check check-unit check-fault check-lint check-fuzz check-docs check-node fuzz \
 	bench deb clean
 
-BERTH_CACHE ?= $(CURDIR)/build/cache
-export BERTH_CACHE
-
 all: dev
 
 dev: build/dev/build.ninja

@@ -43,7 +43,7 @@ void change_context_release(struct change_context *ctx);
 
 /*
  * State of a unit, from one `systemctl show` for all that steps ask for; context_changed() after any
- * change to units drops it. The pointer is good until then. Never NULL on success.
+ * change to units drops it. The pointer is good until then or the next call. Never NULL on success.
  */
 int context_unit(struct change_context *ctx, const char *name, const struct unit_state **ret,
 		 struct error *err);

@@ -127,7 +127,7 @@ def base_tree(root, system):
         (root / "usr" / name).mkdir(parents=True)
         (root / name).symlink_to(f"usr/{name}")
     for path in ("etc/systemd/system/sockets.target.wants", "etc/sysctl.d", "etc/modules-load.d", "etc/default",
-                 "etc/init.d", "tmp", "root", "opt", "var/lib/systemd", "usr/local/bin", "usr/local/lib",
+                 "etc/init.d", "run", "tmp", "root", "opt", "var/lib/systemd", "usr/local/bin", "usr/local/lib",
                  "usr/lib/modules-load.d", "usr/lib/sysctl.d", "var/cache/apt/archives/partial",
                  "var/lib/apt/lists/partial"):
         (root / path).mkdir(parents=True, exist_ok=True)

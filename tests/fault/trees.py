@@ -71,10 +71,10 @@ def snapshot(root, ignore=()):
     return found
 
 
-def differences(expected, actual):
+def differences(expected, actual, ignore=()):
     """Lines for people; none when they are equal."""
     lines = []
-    for path in sorted(expected.keys() | actual.keys()):
+    for path in sorted((expected.keys() | actual.keys()) - set(ignore)):
         if path not in actual:
             lines.append(f"missing: {path} ({expected[path]})")
         elif path not in expected:

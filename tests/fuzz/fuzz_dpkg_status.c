@@ -37,7 +37,7 @@ static void check_package(const struct package_db *db, size_t i)
 	const struct package *p = &db->items[i];
 	const struct package *found = package_db_find(db, p->name);
 
-	must(p->name[0] && p->version);
+	must(p->name && p->version);
 	must(i == 0 || strcmp(db->items[i - 1].name, p->name) <= 0);
 	must(found && strcmp(found->name, p->name) == 0);
 	must(!p->installed || !p->configured_only);

@@ -39,7 +39,8 @@ class HarnessError(Exception):
 
 def cache_dir():
     """The folder for everything costly to make; safe to delete when no node runs."""
-    path = Path(os.environ.get("BERTH_CACHE") or ROOT / "build" / "cache").resolve() / "node"
+    path = (Path(os.environ.get("BERTH_CACHE") or
+                 Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "berth").resolve() / "node")
     path.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -166,11 +166,11 @@ _maybe_ static void put_systemctl(void)
 		"    [ -e \"$HOST_ROOT/units/$u\" ] || u=none\n"
 		"    while IFS= read -r line; do echo \"$line\"; done <\"$HOST_ROOT/units/$u\"\n"
 		"  done;;\n"
-		"start|restart) grep -qs Broken=yes \"$HOST_ROOT/units/$1\" && {\n"
-		"  echo \"Job for $1 failed.\" >&2; exit 1; }; edit ActiveState $1 active;;\n"
-		"stop) edit ActiveState $1 inactive;;\n"
-		"enable) edit UnitFileState $1 enabled;;\n"
-		"disable) edit UnitFileState $1 disabled;;\n"
+		"start|restart) for u; do grep -qs Broken=yes \"$HOST_ROOT/units/$u\" && {\n"
+		"  echo \"Job for $u failed.\" >&2; exit 1; }; edit ActiveState $u active; done;;\n"
+		"stop) for u; do edit ActiveState $u inactive; done;;\n"
+		"enable) for u; do edit UnitFileState $u enabled; done;;\n"
+		"disable) for u; do edit UnitFileState $u disabled; done;;\n"
 		"esac");
 }
 

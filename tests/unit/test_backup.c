@@ -62,11 +62,9 @@ static void damage_is_noticed(void **state)
 
 static void names_that_are_none(void **state)
 {
-	static const char *const NAMES[] = {
-		"", "abc", "../records", "/etc/passwd",
-		"zz7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f"
-		"20015ad"
-	};
+	static const char NOT_HEX[] =
+		"zz7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+	static const char *const NAMES[] = { "", "abc", "../records", "/etc/passwd", NOT_HEX };
 	char *data = NULL;
 	size_t len;
 

@@ -104,6 +104,18 @@ static void others_files_keep_the_directory(void **state)
 	assert_true(is_there("/etc/new/theirs"));
 }
 
+static void empty_directories_of_before_stay(void **state)
+{
+	const struct change *c;
+
+	must(host_mkdirs(&host, "/etc/theirs", 0700, NULL, &must_err));
+	c = plan_text("/etc/theirs/ours/x", "x", 0644);
+	make_it_so(c);
+	assert_int_equal(undo_it(c), UNDO_DONE);
+	assert_false(is_there("/etc/theirs/ours"));
+	assert_int_equal(mode_of("/etc/theirs"), 0700);
+}
+
 /* Begun, not known to be finished: what was wanted stands for what was left. */
 static void undo_of_a_cut_off_change(void **state)
 {
@@ -182,6 +194,7 @@ int main(void)
 		change_test(edited_since_is_left),
 		change_test(put_back_by_hand_is_nothing),
 		change_test(others_files_keep_the_directory),
+		change_test(empty_directories_of_before_stay),
 		change_test(undo_of_a_cut_off_change),
 		change_test(only_regular_files_are_touched),
 		change_test(a_lost_backup_is_an_error),

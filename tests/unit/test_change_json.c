@@ -105,6 +105,18 @@ static void another_value_since_is_left(void **state)
 			    "\"max-size\": \"50m\"}, \"debug\": true}");
 }
 
+static void their_empty_object_stays(void **state)
+{
+	const struct change *c;
+
+	put(TARGET, "{\"log-opts\": {}}");
+	c = plan_members();
+	make_it_so(c);
+	put(TARGET, "{\"log-opts\": {\"max-size\": \"10m\"}, \"dns\": []}");
+	assert_int_equal(undo_it(c), UNDO_DONE);
+	assert_text(TARGET, "{\"log-opts\": {}, \"dns\": []}");
+}
+
 /* What they put back themselves is no conflict. */
 static void put_back_by_the_user(void **state)
 {
@@ -264,6 +276,7 @@ int main(void)
 		change_test(edited_since_by_the_user),
 		change_test(their_members_in_our_objects_stay),
 		change_test(another_value_since_is_left),
+		change_test(their_empty_object_stays),
 		change_test(put_back_by_the_user),
 		change_test(the_old_value_returns_into_an_edited_file),
 		change_test(reformatted_since),

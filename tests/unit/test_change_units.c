@@ -136,7 +136,7 @@ static void gone_when_it_should_run_again(void **state)
 	assert_says(strbuf_str(&why), "is not on this host any more");
 }
 
-/* Undoing Docker's start stops its socket too, which would start it at the first question. */
+/* In one go: its socket would start it at the first question. */
 static void docker_and_its_socket(void **state)
 {
 	const struct change *c;
@@ -147,8 +147,38 @@ static void docker_and_its_socket(void **state)
 	c = plan_unit(&change_start, "docker.service");
 	make_it_so(c);
 	assert_int_equal(undo_it(c), UNDO_DONE);
+	assert_true(was_called("stop docker.service docker.socket\n"));
 	assert_true(unit_has("docker.service", "ActiveState=inactive"));
 	assert_true(unit_has("docker.socket", "ActiveState=inactive"));
+}
+
+static void docker_stopped_for_a_while(void **state)
+{
+	const struct change *c;
+
+	put_systemctl();
+	set_unit("docker.socket", "active", "enabled");
+	set_unit("docker.service", "active", "enabled");
+	c = plan_unit(&change_stop, "docker.service");
+	make_it_so(c);
+	assert_true(unit_has("docker.socket", "ActiveState=inactive"));
+	assert_int_equal(undo_it(c), UNDO_DONE);
+	assert_true(unit_has("docker.service", "ActiveState=active"));
+	assert_true(unit_has("docker.socket", "ActiveState=active"));
+}
+
+/* One without a socket gets none. */
+static void docker_without_a_socket(void **state)
+{
+	const struct change *c;
+
+	put_systemctl();
+	set_unit("docker.service", "active", "enabled");
+	c = plan_unit(&change_stop, "docker.service");
+	make_it_so(c);
+	assert_true(was_called("stop docker.service\n"));
+	assert_int_equal(undo_it(c), UNDO_DONE);
+	assert_false(was_called("start docker.socket"));
 }
 
 static void reloaded_once_before_the_next_verb(void **state)
@@ -210,6 +240,8 @@ int main(void)
 		change_test(stopped_and_started),
 		change_test(gone_when_it_should_run_again),
 		change_test(docker_and_its_socket),
+		change_test(docker_stopped_for_a_while),
+		change_test(docker_without_a_socket),
 		change_test(reloaded_once_before_the_next_verb),
 		change_test(states_are_asked_for_once),
 		change_test(without_systemctl),

@@ -194,6 +194,24 @@ static void written_on_behind_a_cut(void **state)
 	assert_int_equal(journal.entries[1].number, 3);
 }
 
+/* However long the cut-off record was, nothing of it is left behind a shorter one. */
+static void a_long_cut_leaves_nothing(void **state)
+{
+	size_t whole;
+
+	done(begin("/etc/a", 0));
+	begin("/etc/a-very-long-name-that-makes-its-record-longer-than-the-next", 0);
+	journal_close(&journal);
+	whole = strlen(text_of(JOURNAL_FILE));
+	assert_int_equal(truncate(real(JOURNAL_FILE), (off_t)whole - 1), 0);
+	reopen();
+	must(journal_mark(&journal, "verified", "x", &must_err));
+	assert_int_equal(journal.end, (off_t)strlen(text_of(JOURNAL_FILE)));
+	reopen();
+	assert_false(journal.dropped_tail);
+	assert_true(journal.verified);
+}
+
 static void cut_in_the_very_first_record(void **state)
 {
 	begin("/etc/a", 0);
@@ -362,6 +380,7 @@ int main(void)
 		journal_test(verified_until_something_is_begun),
 		journal_test(cut_at_every_byte_of_the_last_record),
 		journal_test(written_on_behind_a_cut),
+		journal_test(a_long_cut_leaves_nothing),
 		journal_test(cut_in_the_very_first_record),
 		journal_test(flipped_bytes),
 		journal_test(damage_names_its_line),

@@ -171,7 +171,7 @@ def purge_package(packages, name):
 
 def main(arguments):
     """dpkg: --configure -a is all that berth asks of it."""
-    if arguments[-2:] != ["--configure", "-a"]:
+    if list(arguments[-2:]) != ["--configure", "-a"]:
         raise Failure(f"dpkg: error: the test does not know {' '.join(arguments)}")
     configure_all(database())
 
