@@ -124,12 +124,17 @@ int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t l
 	return 0;
 }
 
-int file_remove_at(int dirfd, const char *name, struct error *err)
+void file_drop_temp_at(int dirfd, const char *name)
 {
 	char temp[NAME_MAX + 1];
 
 	if (temp_name(name, temp) == 0)
 		(void)unlinkat(dirfd, temp, 0);
+}
+
+int file_remove_at(int dirfd, const char *name, struct error *err)
+{
+	file_drop_temp_at(dirfd, name);
 	if (unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		return error_errno(err, errno, "remove '%s'", name);
 	if (fsync(dirfd) < 0)

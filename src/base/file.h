@@ -42,4 +42,7 @@ int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t l
 /* Remove `name` (absent is fine) and a leftover temporary of it, and sync the directory. */
 int file_remove_at(int dirfd, const char *name, struct error *err);
 
+/* Remove what a write of `name` that was cut off has left beside it. */
+void file_drop_temp_at(int dirfd, const char *name);
+
 #endif

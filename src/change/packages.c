@@ -1,12 +1,14 @@
 /*
  * Packages by apt, in one transaction.
  * want: {"packages": [names], "files": [{"package", "version", "url", "file", "sha256", "path"}]}.
- * before: {"installed": [names], "broken": bool, "residue": {...}}; after: {"added": [names]}.
+ * before: {"installed": [names], "residue": {...}, "settings": daemon.json as a file's state};
+ * after: {"added": [names]}.
  */
 #include "change/packages.h"
 
 #include "base/digest.h"
 #include "change/apt.h"
+#include "change/backup.h"
 #include "change/file_state.h"
 #include "change/residue.h"
 #include "engine/download.h"
@@ -255,15 +257,18 @@ static int capture(struct change_context *ctx, const struct change *change, json
 		   struct error *err)
 {
 	_cleanup_(package_db_release) struct package_db db = { 0 };
-	_cleanup_json_ json_t *residue = NULL;
+	_cleanup_json_ json_t *residue = NULL, *settings = NULL;
 	int r = read_db(ctx, &db, err);
 
 	(void)change;
 	if (r == 0)
 		r = residue_capture(ctx->host, &residue, err);
+	if (r == 0)
+		r = file_state_capture(ctx->host, DAEMON_JSON, &settings, err);
 	if (r < 0)
 		return r;
-	*ret_before = json_pack("{s:o, s:O}", "installed", installed_names(&db), "residue", residue);
+	*ret_before = json_pack("{s:o, s:O, s:O}", "installed", installed_names(&db), "residue",
+				residue, "settings", settings);
 	return *ret_before ? 0 : error_errno(err, ENOMEM, "note the installed packages");
 }
 
@@ -343,6 +348,35 @@ static int bring_back(struct change_context *ctx, const struct file_state *kept,
 	if (!kept->exists)
 		return 0;
 	return host_write(ctx->host, DAEMON_JSON, kept->data, kept->len, &attrs, err);
+}
+
+/* Equal as JSON, and not byte for byte? */
+static bool only_layout_differs(const struct file_state *now, const char *old, size_t old_len)
+{
+	_cleanup_json_ json_t *a = NULL, *b = NULL;
+
+	return now->exists && (now->len != old_len || memcmp(now->data, old, old_len) != 0) &&
+	       json_parse(now->data, now->len, DAEMON_JSON, &a, NULL) == 0 &&
+	       json_parse(old, old_len, DAEMON_JSON, &b, NULL) == 0 && json_equal(a, b);
+}
+
+int packages_clean_up(struct change_context *ctx, const json_t *before, struct error *err)
+{
+	const json_t *settings = json_object_get(before, "settings");
+	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
+	_cleanup_free_ char *old = NULL;
+	struct file_attrs attrs;
+	size_t old_len = 0;
+	int r;
+
+	if (!json_get_bool(settings, "exists", false) ||
+	    file_state_read(ctx->host, DAEMON_JSON, &now, NULL) < 0)
+		return 0;
+	r = backup_get(ctx->host, json_get_string(settings, "sha256"), &old, &old_len, err);
+	if (r < 0 || !only_layout_differs(&now, old, old_len))
+		return r;
+	attrs = (struct file_attrs){ .mode = now.mode, .uid = now.uid, .gid = now.gid };
+	return host_write(ctx->host, DAEMON_JSON, old, old_len, &attrs, err);
 }
 
 static int apply(struct change_context *ctx, const struct change *change, const json_t *before,

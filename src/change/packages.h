@@ -19,4 +19,10 @@ int plan_package_file(struct plan *plan, struct change_context *ctx, const char 
 		      const char *version, const char *url, const char *file, const char *sha256,
 		      const char *why, struct error *err);
 
+/*
+ * After a transaction that was cut off (`before`: what its record noted): the bytes of daemon.json
+ * again, when only the layout that Sysbox's script was shown meanwhile differs from them.
+ */
+int packages_clean_up(struct change_context *ctx, const json_t *before, struct error *err);
+
 #endif

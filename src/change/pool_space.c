@@ -53,13 +53,13 @@ int pool_space(const struct host *host, const char *path, struct fsinfo *ret, st
 	_cleanup_fd_ int dir = host_open_parent(host, path, &name);
 	int r = recorded(host, path, ret);
 
+	if (dir == -ENOENT)
+		return error_set(err, ENOENT, "the directory '%s' is to lie in does not exist",
+				 path);
 	if (r < 0)
 		return error_errno(err, r, "read the recorded file system of '%s'", path);
 	if (r > 0)
 		return 0;
-	if (dir == -ENOENT)
-		return error_set(err, ENOENT, "the directory '%s' is to lie in does not exist",
-				 path);
 	if (dir < 0)
 		return error_errno(err, dir, "open the directory of '%s'", path);
 	return fsinfo_fd(dir, ret, err);

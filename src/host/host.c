@@ -141,6 +141,15 @@ int host_remove(const struct host *host, const char *path, struct error *err)
 	return file_remove_at(dir, name, err);
 }
 
+void host_drop_temp(const struct host *host, const char *path)
+{
+	const char *name;
+	_cleanup_fd_ int dir = host_open_parent(host, path, &name);
+
+	if (dir >= 0)
+		file_drop_temp_at(dir, name);
+}
+
 int host_mkdirs(const struct host *host, const char *path, mode_t mode, struct strv *ret_made,
 		struct error *err)
 {

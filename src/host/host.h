@@ -50,6 +50,7 @@ int host_read(const struct host *host, const char *path, size_t cap, char **ret_
 int host_write(const struct host *host, const char *path, const void *data, size_t len,
 	       const struct file_attrs *attrs, struct error *err);
 int host_remove(const struct host *host, const char *path, struct error *err);
+void host_drop_temp(const struct host *host, const char *path); /* file_drop_temp_at */
 
 /* Make the directory and its parents (0755, or `mode` for the last); names those made, outermost first. */
 int host_mkdirs(const struct host *host, const char *path, mode_t mode, struct strv *ret_made,

@@ -1,5 +1,4 @@
 /* Forward: checks, plan, preparation, journaled changes, verification, settling. */
-#include "change/apt.h"
 #include "node/node.h"
 
 static const struct step *step_of(const struct change *change)
@@ -144,7 +143,7 @@ int node_install(struct node *node, const char *only, const char *command, struc
 		 struct error *err)
 {
 	_cleanup_(plan_release) struct plan plan = PLAN_INIT;
-	int r = apt_clean_up(&node->host, err);
+	int r = node_clean_up(node, err);
 
 	if (r == 0)
 		r = facts_read(&node->ctx, err);

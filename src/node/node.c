@@ -1,5 +1,9 @@
 #include "node/node.h"
 
+#include "change/apt.h"
+#include "change/packages.h"
+#include "step/layout.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <time.h>
@@ -88,6 +92,34 @@ int node_open(const struct node_options *options, struct node *node, struct erro
 	packages = journal_unfinished(&node->journal, "packages", "packages");
 	node->ctx.resuming_packages = packages != NULL;
 	return 0;
+}
+
+int node_clean_up(struct node *node, struct error *err)
+{
+	/* Written by changes with another target, or by none. */
+	static const char *const WRITTEN[] = {
+		DAEMON_JSON,	"/usr/sbin/policy-rc.d", STATE_DIR "/containers.json",
+		"/etc/passwd",	"/etc/group",		 "/etc/shadow",
+		"/etc/gshadow", "/etc/subuid",		 "/etc/subgid",
+	};
+	static const char CANDIDATE[] = STATE_DIR "/candidate.json";
+	const struct journal *journal = &node->journal;
+	const struct journal_entry *packages = journal_unfinished(journal, "packages", "packages");
+	int r = apt_clean_up(&node->host, err);
+
+	if (r == 0 && packages)
+		r = packages_clean_up(&node->ctx.change, packages->before, err);
+	if (r < 0 || !journal->len || journal->verified)
+		return r;
+	for (size_t i = 0; i < ARRAY_SIZE(WRITTEN); i++)
+		host_drop_temp(&node->host, WRITTEN[i]);
+	for (size_t i = 0; i < journal->len; i++) {
+		if (journal->entries[i].target[0] == '/')
+			host_drop_temp(&node->host, journal->entries[i].target);
+	}
+	host_drop_temp(&node->host, CANDIDATE);
+	node->ctx.change.reload_needed = true;
+	return host_exists(&node->host, CANDIDATE) ? host_remove(&node->host, CANDIDATE, err) : 0;
 }
 
 int node_check(struct node *node, struct report *report, struct error *err)

@@ -41,6 +41,12 @@ void node_close(struct node *node);
 /* Host, settings, facts, journal. `node` must stay where it is until node_close. */
 int node_open(const struct node_options *options, struct node *node, struct error *err);
 
+/*
+ * What a run that was cut off left lying about, and no change of its own would take away: files half
+ * written, a policy against service starts, daemon.json in a borrowed layout, units not read again.
+ */
+int node_clean_up(struct node *node, struct error *err);
+
 /* Every step's checks (`only`: of that step alone, NULL: all). */
 int node_check(struct node *node, struct report *report, struct error *err);
 

@@ -1,6 +1,6 @@
 /* Back: the journal, newest entry first; each thing only if it is still what berth left. */
 #include "base/units.h"
-#include "change/apt.h"
+#include "change/containers.h"
 #include "change/docker_data.h"
 #include "change/tree.h"
 #include "node/node.h"
@@ -136,6 +136,16 @@ static int remove_state(struct node *node, bool keep_journal, struct error *err)
 	return r;
 }
 
+/* Those that ran before a stop of ours, when a boot has brought Docker back before we could. */
+static int resume_containers(struct node *node, struct error *err)
+{
+	const struct unit_state *docker;
+	int r = context_unit(&node->ctx.change, "docker.service", &docker, err);
+
+	return r < 0 || !unit_is(docker->active, "active") ? r :
+							      containers_resume(&node->ctx.change, err);
+}
+
 int node_forget(struct node *node, struct error *err)
 {
 	static const char *const EMPTY[] = { BACKUP_DIR, JOURNAL_DIR, POOL_DIR, STATE_DIR };
@@ -150,7 +160,7 @@ int node_forget(struct node *node, struct error *err)
 
 int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret, struct error *err)
 {
-	int r = apt_clean_up(&node->host, err);
+	int r = node_clean_up(node, err);
 
 	*ret = (struct undo_summary){ 0 };
 	node->ctx.change.delete_data = delete_data;
@@ -170,5 +180,7 @@ int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret
 	}
 	if (r == 0)
 		r = context_reload(&node->ctx.change, err);
+	if (r == 0)
+		r = resume_containers(node, err);
 	return r < 0 ? r : remove_state(node, ret->left > 0, err);
 }

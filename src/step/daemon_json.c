@@ -219,6 +219,41 @@ static int plan_members(struct step_context *ctx, struct plan *plan, json_t *set
 			NULL, "merged, the rest stays", err);
 }
 
+/*
+ * Debian's unit has "$DOCKER_OPTS" in it, from /etc/default/docker; systemctl shows the name, not what
+ * it stands for.
+ */
+static int read_flags(struct step_context *ctx, const char *exec_start, struct dockerd_flags *ret,
+		      struct error *err)
+{
+	static const char KEY[] = "DOCKER_OPTS=";
+	_cleanup_free_ char *text = NULL;
+	char *save;
+	int r = dockerd_flags_parse(exec_start, ret, err);
+
+	if (r < 0 || !strstr(exec_start, "DOCKER_OPTS") ||
+	    host_read(ctx->host, "/etc/default/docker", 65536, &text, NULL) < 0)
+		return r;
+	save = text;
+	while (r == 0 && save) {
+		char *line = strsep(&save, "\n");
+
+		if (strncmp(line, KEY, strlen(KEY)) != 0)
+			continue;
+		line += strlen(KEY);
+		for (char *p = line; *p; p++) {
+			if (*p == '"' || *p == '\'')
+				*p = ' ';
+		}
+		/* The parser takes the first word for the program's name. */
+		line = xasprintf("dockerd %s", line);
+		r = line ? dockerd_flags_parse(line, ret, err) :
+			   error_errno(err, ENOMEM, "read dockerd's flags");
+		free(line);
+	}
+	return r;
+}
+
 static int plan_daemon_json(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	_cleanup_(dockerd_flags_release) struct dockerd_flags flags = { 0 };
@@ -229,7 +264,7 @@ static int plan_daemon_json(struct step_context *ctx, struct plan *plan, struct 
 	int r = context_unit(&ctx->change, "docker.service", &u, err);
 
 	if (r == 0)
-		r = dockerd_flags_parse(u->exec_start ? u->exec_start : "", &flags, err);
+		r = read_flags(ctx, u->exec_start ? u->exec_start : "", &flags, err);
 	if (r == 0)
 		r = read_now(ctx, &now, err);
 	if (r < 0)

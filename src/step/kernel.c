@@ -120,7 +120,7 @@ static int plan_settings(struct step_context *ctx, struct plan *plan, struct err
 			continue;
 		/* A host that had more keeps it at boot, whatever other files say. */
 		strbuf_printf(&text, "%s = %" PRId64 "\n", SETTINGS[i].key,
-			      kept >= wanted ? kept : MAX_OF(now, wanted));
+			      MAX_OF(kept, MAX_OF(now, wanted)));
 		r = plan_add(plan, &ctx->change, &change_sysctl, SETTINGS[i].key,
 			     json_pack("{s:I}", "at_least", (json_int_t)wanted), NULL, NULL, err);
 	}

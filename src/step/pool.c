@@ -135,16 +135,11 @@ static const char DOCKER_DROPIN[] =
 static int plan_units(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	_cleanup_free_ char *service = pool_service(ctx);
-	_cleanup_free_ char *docker = bind_unit(POOL_DIR "/docker", DOCKER_DATA, "docker.service");
-	_cleanup_free_ char *sysbox = bind_unit(POOL_DIR "/sysbox", SYSBOX_DATA,
-						"sysbox-mgr.service");
 	const struct {
 		const char *path, *text;
 	} files[] = {
 		{ UNIT_DIR "/" POOL_SERVICE, service },
 		{ UNIT_DIR "/" POOL_MOUNT, POOL_MOUNT_UNIT },
-		{ UNIT_DIR "/" DOCKER_MOUNT, docker },
-		{ UNIT_DIR "/" SYSBOX_MOUNT, sysbox },
 		{ UNIT_DIR "/docker.service.d/" DROPIN, DOCKER_DROPIN },
 	};
 	int r = 0;
@@ -157,26 +152,48 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 	return r;
 }
 
-/* A part of the pool: its directory, what was in its place moved in, its mount. */
-static int plan_part(struct step_context *ctx, struct plan *plan, const char *place,
-		     const char *part, const char *mount, int mode, struct error *err)
+struct part {
+	const char *place, *dir, *mount, *before;
+	int mode;
+};
+
+/*
+ * A part of the pool: its directory, what was in its place moved in, its mount. The mount's unit is
+ * written last: Docker requires it, and a boot in the middle must not cover data that is not moved yet.
+ */
+static int plan_part(struct step_context *ctx, struct plan *plan, const struct part *p,
+		     struct error *err)
 {
-	int r = plan_add(plan, &ctx->change, &change_pool_dir, part,
-			 json_pack("{s:i, s:s}", "mode", mode, "place", place), NULL, NULL, err);
+	_cleanup_free_ char *path = xasprintf(UNIT_DIR "/%s", p->mount);
+	_cleanup_free_ char *unit = bind_unit(p->dir, p->place, p->before);
+	int r = path && unit ? 0 : error_errno(err, ENOMEM, "plan the pool's units");
 
 	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_move, place, json_pack("{s:s}", "to", part),
-			     NULL, "existing data, copied and compared; the old copy stays until verified",
+		r = plan_add(plan, &ctx->change, &change_pool_dir, p->dir,
+			     json_pack("{s:i, s:s}", "mode", p->mode, "place", p->place), NULL, NULL,
 			     err);
 	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_enable, mount, json_object(), NULL, NULL, err);
+		r = plan_add(plan, &ctx->change, &change_move, p->place,
+			     json_pack("{s:s}", "to", p->dir), NULL,
+			     "existing data, copied and compared; the old copy stays until verified",
+			     err);
 	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_start, mount, json_object(), NULL, NULL, err);
+		r = plan_file(plan, &ctx->change, path, unit, 0644, NULL, err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_enable, p->mount, json_object(), NULL, NULL,
+			     err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_start, p->mount, json_object(), NULL, NULL,
+			     err);
 	return r;
 }
 
 static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *err)
 {
+	static const struct part PARTS[] = {
+		{ DOCKER_DATA, POOL_DIR "/docker", DOCKER_MOUNT, "docker.service", 0710 },
+		{ SYSBOX_DATA, POOL_DIR "/sysbox", SYSBOX_MOUNT, "sysbox-mgr.service", 0700 },
+	};
 	char uuid[40];
 	int r = pool_uuid(ctx, uuid, err);
 
@@ -194,10 +211,8 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 	if (r >= 0)
 		r = plan_add(plan, &ctx->change, &change_start, POOL_MOUNT, json_object(), NULL, NULL,
 			     err);
-	if (r >= 0)
-		r = plan_part(ctx, plan, DOCKER_DATA, POOL_DIR "/docker", DOCKER_MOUNT, 0710, err);
-	if (r >= 0)
-		r = plan_part(ctx, plan, SYSBOX_DATA, POOL_DIR "/sysbox", SYSBOX_MOUNT, 0700, err);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(PARTS); i++)
+		r = plan_part(ctx, plan, &PARTS[i], err);
 	return r;
 }
 

@@ -1,4 +1,5 @@
 /* Everything enabled at boot and started in order: pool, Sysbox, Docker; readiness by an answer. */
+#include "change/containers.h"
 #include "engine/docker.h"
 #include "step/layout.h"
 #include "step/sandbox.h"
@@ -45,10 +46,17 @@ static int verify(struct step_context *ctx, struct report *report, struct error 
 	return sandbox_verify(ctx, report, err);
 }
 
+/* Those that ran before a stop of ours, when a boot has brought Docker back before we could. */
+static int settle(struct step_context *ctx, struct error *err)
+{
+	return containers_resume(&ctx->change, err);
+}
+
 const struct step step_services = {
 	.name = "services",
 	.summary = "started in order, enabled at boot; a real sandbox runs",
 	.probe = probe,
 	.plan = plan_services,
 	.verify = verify,
+	.settle = settle,
 };

@@ -141,6 +141,18 @@ static void beside_flags(void **state)
 	}
 }
 
+/* systemctl shows "$DOCKER_OPTS" as it stands in the unit; its flags count all the same. */
+static void beside_flags_of_the_environment(void **state)
+{
+	_cleanup_free_ char *made = NULL;
+
+	set_flags("-H fd:// $DOCKER_OPTS");
+	put("/etc/default/docker", "# theirs\nDOCKER_OPTS=\"--log-driver=journald --bip=10.9.0.1/24\"\n");
+	made = made_of("{}");
+	assert_null(strstr(made, "log-driver"));
+	assert_null(strstr(made, "\"bip\""));
+}
+
 static void conflicts_are_refused_in_words(void **state)
 {
 	static const struct {
@@ -270,6 +282,7 @@ int main(void)
 		step_test(as_the_settings_say),
 		step_test(beside_what_the_user_has),
 		step_test(beside_flags),
+		step_test(beside_flags_of_the_environment),
 		step_test(conflicts_are_refused_in_words),
 		step_test(not_a_file),
 		step_test(a_running_docker_is_stopped_once),

@@ -280,6 +280,7 @@ def start_manager(unit, config):
     data = where("/var/lib/sysbox")
     log(f"sysbox-mgr started on {data}")
     os.makedirs(real(data), exist_ok=True)
+    os.chmod(real(data), 0o700)
     empty(data)
     for kind in ("docker", "kubelet", "buildkit", "containerd"):
         os.makedirs(real(f"{data}/{kind}"), exist_ok=True)
