@@ -116,6 +116,9 @@ static int holds(struct change_context *ctx, const struct change *change, struct
 		return r;
 	if (now.mounted)
 		return 1;
+	/* On its way back when an uninstall was cut off? */
+	if (host_exists(ctx->host, names.back) || host_exists(ctx->host, names.back_partial))
+		return 0;
 	if (now.target != TREE_FULL) /* begun and not finished? */
 		return !(now.old == TREE_FULL &&
 			 (now.partial != TREE_ABSENT || now.target == TREE_ABSENT));
@@ -301,6 +304,10 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 		r = mounted_pool(ctx->host, names.to, err);
 	if (r == 0)
 		return error_set(err, ENOTCONN, "the pool is not mounted on '%s'", POOL_DIR);
+	if (r > 0)
+		r = move_finish_back(ctx, &names, err);
+	if (r == 0)
+		r = look(ctx->host, &names, &now, err);
 	if (r < 0)
 		return r;
 	moved = now.old == TREE_FULL || now.target == TREE_FULL;

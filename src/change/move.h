@@ -60,6 +60,9 @@ void move_names_release(struct move_names *names);
 /* T is to be replaced: fine when absent or empty, a Docker skeleton is set aside, else -EEXIST. */
 int move_clear_target(struct change_context *ctx, const char *target, struct error *err);
 
+/* Finish a way back that was cut off: the data is in T then, and nothing of it elsewhere. */
+int move_finish_back(struct change_context *ctx, const struct move_names *names, struct error *err);
+
 int move_undo(struct change_context *ctx, const struct change_record *record,
 	      enum undo_outcome *ret, struct strbuf *why, struct error *err);
 

@@ -75,6 +75,16 @@ int move_back(struct change_context *ctx, const char *from_pool_dir, const char 
 	return r < 0 ? r : bring_back(ctx, &names, false, err);
 }
 
+int move_finish_back(struct change_context *ctx, const struct move_names *names, struct error *err)
+{
+	int r = tree_content(ctx->host, names->back, err);
+
+	if (r > TREE_ABSENT)
+		r = bring_back(ctx, names, true, err);
+	/* Not said to be complete: a copy that was cut off, of data that is where it was. */
+	return r < 0 ? r : tree_remove(ctx->host, names->back_partial, err);
+}
+
 /* ---- undo ---- */
 
 /* O -> T: the data as it was before berth. */

@@ -101,21 +101,36 @@ static int undo_one(struct node *node, const struct journal_entry *e, struct und
 			      why.len ? strbuf_str(&why) : NULL, err);
 }
 
+/* Was it running before berth came, and has this uninstall started it again already? */
+static bool stop_is_undone(const struct journal *journal, const char *target)
+{
+	for (size_t i = 0; i < journal->len; i++) {
+		const struct journal_entry *e = &journal->entries[i];
+
+		if (e->undone_now && strcmp(e->kind, change_stop.name) == 0 &&
+		    strcmp(e->target, target) == 0)
+			return true;
+	}
+	return false;
+}
+
 /*
  * Units that an uninstall had stopped before it was cut off: a boot since then has started again what
  * was enabled still, or wanted by something that was.
  */
 static int stop_again(struct node *node, struct error *err)
 {
+	const struct journal *journal = &node->journal;
 	int r = 0;
 
-	for (size_t i = node->journal.len; r == 0 && i > 0; i--) {
-		const struct journal_entry *e = &node->journal.entries[i - 1];
+	for (size_t i = journal->len; r == 0 && i > 0; i--) {
+		const struct journal_entry *e = &journal->entries[i - 1];
 		struct change_record record = { e->target, e->want, e->before, e->after };
 		_cleanup_(strbuf_release) struct strbuf why = STRBUF_INIT;
 		enum undo_outcome outcome;
 
-		if (e->undone_now && strcmp(e->kind, change_start.name) == 0)
+		if (e->undone_now && strcmp(e->kind, change_start.name) == 0 &&
+		    !stop_is_undone(journal, e->target))
 			r = change_start.undo(&node->ctx.change, &record, &outcome, &why, err);
 	}
 	return r;
@@ -124,8 +139,9 @@ static int stop_again(struct node *node, struct error *err)
 /* Our own state goes last; where something was left, its records and backups stay with it. */
 static int remove_state(struct node *node, bool keep_journal, struct error *err)
 {
-	static const char *const PARTS[] = { CACHE_DIR, POOL_DIR, STATE_DIR "/containers.json" };
-	int r = 0;
+	static const char *const PARTS[] = { CACHE_DIR, POOL_DIR };
+	static const char NOTE[] = STATE_DIR "/containers.json";
+	int r = host_exists(&node->host, NOTE) ? host_remove(&node->host, NOTE, err) : 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(PARTS); i++)
 		r = tree_remove(&node->host, PARTS[i], err);

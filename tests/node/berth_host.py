@@ -78,6 +78,15 @@ def verify(node):
     return {c["id"]: c for c in report["checks"]}
 
 
+def run_probe(node):
+    """What berth's own probe says of itself in a sandbox that Docker starts by default."""
+    node.put(ROOT / "build/release/meson/src/probe/berth-probe", "/root/probe/berth-probe", mode=0o755)
+    node.run("tar -C /root/probe -cf - . | docker import - probe:test", timeout=300)
+    said = node.run("docker run --rm --network none probe:test /berth-probe", timeout=300).stdout
+    node.run("docker image rm -f probe:test; rm -r /root/probe", timeout=300)
+    return said
+
+
 def journal(node):
     return json.loads(node.run(["berth", "status", "--journal", "--json"]).stdout)
 

@@ -267,7 +267,7 @@ static void test_timeout(void **state)
 
 static void test_timeout_reaches_grandchildren(void **state)
 {
-	const struct spawn_options options = { .timeout_ms = 300 };
+	const struct spawn_options options = { .timeout_ms = 3000 };
 	struct spawn_result result =
 		run_sh("sleep 61 & echo $!; (sleep 62; true) & wait", &options);
 	pid_t grandchild = number_in(strbuf_str(&result.out));
@@ -279,7 +279,7 @@ static void test_timeout_reaches_grandchildren(void **state)
 
 static void test_timeout_sigterm_ignored(void **state)
 {
-	const struct spawn_options options = { .timeout_ms = 200 };
+	const struct spawn_options options = { .timeout_ms = 3000 };
 	uint64_t start = now_ms();
 	struct spawn_result result =
 		run_sh("trap '' TERM; echo $$; while :; do sleep 1; done", &options);
@@ -293,7 +293,7 @@ static void test_timeout_sigterm_ignored(void **state)
 
 static void test_timeout_of_a_stopped_program(void **state)
 {
-	const struct spawn_options options = { .timeout_ms = 200 };
+	const struct spawn_options options = { .timeout_ms = 2000 };
 	uint64_t start = now_ms();
 	struct spawn_result result = run_sh("kill -STOP $$; sleep 60", &options);
 
@@ -306,7 +306,7 @@ static void test_timeout_of_a_stopped_program(void **state)
 /* The program ends at SIGTERM; its child does not, and holds the output: five seconds for it. */
 static void test_timeout_with_a_deaf_grandchild(void **state)
 {
-	const struct spawn_options options = { .timeout_ms = 200 };
+	const struct spawn_options options = { .timeout_ms = 3000 };
 	struct spawn_result result =
 		run_sh("(trap '' TERM; while :; do sleep 1; done) & echo $!; wait", &options);
 

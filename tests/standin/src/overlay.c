@@ -71,7 +71,7 @@ static void parse_options(char *options, struct overlay *ret)
 {
 	char *option;
 
-	ret->rest = format_string("%s", "");
+	replace(&ret->rest, format_string("%s", ""));
 	while ((option = strsep(&options, ","))) {
 		const char *value;
 
@@ -92,11 +92,10 @@ static void parse_options(char *options, struct overlay *ret)
 
 void overlay_release(struct overlay *overlay)
 {
-	free(overlay->lower);
-	free(overlay->upper);
-	free(overlay->work);
-	free(overlay->rest);
-	*overlay = (struct overlay){ 0 };
+	replace(&overlay->lower, NULL);
+	replace(&overlay->upper, NULL);
+	replace(&overlay->work, NULL);
+	replace(&overlay->rest, NULL);
 }
 
 int overlay_find(const char *path, struct overlay *ret, struct failure *f)
