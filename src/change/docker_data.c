@@ -128,7 +128,8 @@ static int has_only(const struct host *host, const char *dir, const char *below,
 int docker_data_is_skeleton(const struct host *host, const char *dir)
 {
 	static const char *const NONE[] = { NULL };
-	static const char *const LINKS[] = { "l", NULL };
+	/* The latter is made where quotas work: a node for the device below. */
+	static const char *const LINKS[] = { "l", "backingFsBlockDev", NULL };
 	static const char *const PLUGINS[] = { "storage", "tmp", NULL };
 	_cleanup_(strv_release) struct strv names = STRV_INIT;
 	struct data_summary found = { 0 };

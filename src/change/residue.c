@@ -21,6 +21,9 @@ static const char *const DIRECTORIES[] = {
 	CONTAINERD_DATA,
 };
 
+/* Files that daemons make beside their settings: Docker's identity, up to 20.10. */
+static const char *const FILES[] = { "/etc/docker/key.json" };
+
 static bool has_account(const struct host *host, const char *file, const char *name)
 {
 	_cleanup_free_ char *text = NULL;
@@ -44,6 +47,10 @@ int residue_capture(const struct host *host, json_t **ret, struct error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(DIRECTORIES); i++) {
 		if (host_exists(host, DIRECTORIES[i]))
 			(void)json_array_append_new(directories, json_string(DIRECTORIES[i]));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
+		if (host_exists(host, FILES[i]))
+			(void)json_array_append_new(directories, json_string(FILES[i]));
 	}
 	*ret = json_pack("{s:o, s:o}", "accounts", accounts, "directories", directories);
 	return *ret ? 0 : error_errno(err, ENOMEM, "note what is there");
@@ -120,6 +127,11 @@ int residue_remove(const struct host *host, const json_t *before, struct error *
 			if (r < 0)
 				return r;
 		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
+		r = listed(directories, FILES[i]) ? 0 : host_remove(host, FILES[i], err);
+		if (r < 0)
+			return r;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(DIRECTORIES); i++) {
 		if (!listed(directories, DIRECTORIES[i]))
