@@ -25,7 +25,8 @@ static void what_packages_left_goes(void **state)
 	must(host_mkdirs(&host, "/var/lib/sysbox", 0755, NULL, &must_err));
 	must(host_mkdirs(&host, "/etc/cni/net.d", 0755, NULL, &must_err));
 	must(host_mkdirs(&host, "/opt/containerd/bin", 0755, NULL, &must_err));
-	put("/etc/docker/key.json", "theirs");
+	put("/etc/docker/key.json", "the daemon's");
+	put("/etc/docker/hosts.json", "theirs");
 	must(residue_remove(&host, before, &must_err));
 	assert_text("/etc/passwd", PASSWD);
 	assert_text("/etc/group", PASSWD);
@@ -36,7 +37,8 @@ static void what_packages_left_goes(void **state)
 	assert_false(is_there("/etc/cni"));
 	assert_false(is_there("/opt/containerd"));
 	assert_true(is_there("/var/lib/docker"));
-	assert_true(is_there("/etc/docker/key.json"));
+	assert_false(is_there("/etc/docker/key.json"));
+	assert_true(is_there("/etc/docker/hosts.json"));
 }
 
 static void what_was_there_before_stays(void **state)
