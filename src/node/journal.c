@@ -124,9 +124,9 @@ static int take_record(struct journal *journal, const json_t *record, struct err
 		return take_end(journal, record, false);
 	if (strcmp(type, "undone") == 0)
 		return take_end(journal, record, true);
-	/* Marks. A run that was cut off before its first change may have left something all the same. */
-	journal->verified = strcmp(type, "verified") == 0;
-	return 0;
+	if (strcmp(type, "verified") == 0)
+		journal->verified = true;
+	return 0; /* marks */
 }
 
 /* A line's JSON when its sum is right, else NULL. */
