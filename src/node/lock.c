@@ -20,8 +20,8 @@ static int busy(int fd, struct error *err)
 	char who[128];
 
 	holder(fd, who, sizeof(who));
-	return error_set(err, EBUSY, "another berth is at work on this host (%s): wait for it, or use "
-			 "--wait", who);
+	return error_set(err, EBUSY, "another berth is at work on this host (%s): wait for it "
+			 "(install and uninstall can: --wait)", who);
 }
 
 static int wait_for(int fd, uint64_t wait_ms, const struct progress *progress, struct error *err)
