@@ -58,9 +58,11 @@ class Programs:
     """Runs the machine's programs here, in a thread: see programs/ask."""
 
     def __init__(self, place, root):
-        self.ask, self.answer, self.root = place / "ask", place / "answer", str(root)
+        self.ask, self.root, self.closed = place / "ask", str(root), False
         os.mkfifo(self.ask)
-        os.mkfifo(self.answer)
+        os.mkfifo(place / "answer")
+        # Open for both, so that an answer waits for its reader, and we for nobody.
+        self.answer = os.open(place / "answer", os.O_RDWR | os.O_NONBLOCK)
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
@@ -72,11 +74,18 @@ class Programs:
             self.run(*words)
 
     def close(self):
+        self.closed = True
         with open(self.ask, "w", encoding="utf-8"):
             pass
+        os.close(self.answer)
+
+    def reply(self, status):
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.answer, 4096)  # to one that was ended before it read it
+        os.write(self.answer, f"{status}\n".encode())
 
     def run(self, process, parent, name, *arguments):
-        while os.path.exists(f"{self.root}/.machine/orders/hold-{name}"):
+        while os.path.exists(f"{self.root}/.machine/orders/hold-{name}") and not self.closed:
             time.sleep(0.02)
         try:
             status, out, err = programs.run(self.root, name, arguments)
@@ -92,8 +101,7 @@ class Programs:
                 if text:
                     with open(f"/proc/{process}/fd/{number}", "w", encoding="utf-8") as stream:
                         stream.write(text)
-            with open(self.answer, "w", encoding="utf-8") as answer:
-                answer.write(f"{status}\n")
+        self.reply(status)
 
 
 class Machine:
@@ -106,8 +114,12 @@ class Machine:
         self.program = str(program or berth_program())
         self.api = Api(self.root, self.place / "api.sock")
         self.programs = Programs(self.place, self.root)
+        self.started = []
 
     def close(self):
+        for process in self.started:
+            process.kill()
+            process.communicate()
         self.api.close()
         self.programs.close()
         shutil.rmtree(self.place)
@@ -210,5 +222,7 @@ class Machine:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def popen(self, *words, env=None):
-        return subprocess.Popen([self.program, "--root", str(self.root), *words], text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=self.environment(env))
+        self.started.append(subprocess.Popen([self.program, "--root", str(self.root), *words], text=True,
+                                             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                             env=self.environment(env)))
+        return self.started[-1]

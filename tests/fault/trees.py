@@ -7,6 +7,7 @@ import stat
 
 _UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TEXT_MAX = 65536
+_ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/subuid", "/etc/subgid")
 
 # Not the machine's, but the simulation's or a running kernel's.
 ALWAYS = (
@@ -31,6 +32,8 @@ def _content(path, size):
         if head == b"XFSB":  # a file system of its own: what is in it is the pool's, not the image's
             return f"XFS image of {size} bytes"
         data = head + file.read()
+    if path.endswith(_ACCOUNTS):  # their order is that of the packages' scripts
+        data = b"".join(sorted(data.splitlines(keepends=True)))
     if size < _TEXT_MAX:
         data = _UUID.sub(b"UUID", data)
     return hashlib.sha256(data).hexdigest()[:16]
