@@ -29,6 +29,7 @@ void node_close(struct node *node)
 	free(node->self);
 	fd_closep(&node->lock_fd);
 	host_release(&node->host);
+	*node = (struct node){ .host = HOST_INIT, .journal = JOURNAL_INIT, .lock_fd = -EBADF };
 }
 
 static int load_spec(const struct host *host, const char *config, struct spec *ret,
