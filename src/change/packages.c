@@ -281,6 +281,20 @@ static bool any_broken(const struct package_db *db)
 	return false;
 }
 
+/*
+ * What a transaction that was cut off left unpacked. Where a dependency was not unpacked yet dpkg cannot
+ * finish it: apt can, which gets the rest or takes all of it away, and says so when it cannot.
+ */
+static int configure_pending(struct change_context *ctx, struct error *err)
+{
+	int r = apt_configure_pending(ctx, err);
+
+	if (r != -EPROTO)
+		return r;
+	error_clear(err);
+	return 0;
+}
+
 static bool contains(const json_t *names, const char *name)
 {
 	json_t *value;
@@ -391,7 +405,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	if (r == 0)
 		r = show_jq_layout(ctx, &kept, err);
 	if (r == 0 && any_broken(&db))
-		r = apt_configure_pending(ctx, err);
+		r = configure_pending(ctx, err);
 	if (r == 0 && items_of(change, &items) < 0)
 		r = error_errno(err, ENOMEM, "install the packages");
 	if (r == 0)
@@ -439,7 +453,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 	int r = read_db(ctx, &db, err);
 
 	if (r == 0 && any_broken(&db))
-		r = apt_configure_pending(ctx, err);
+		r = configure_pending(ctx, err);
 	if (r == 0)
 		r = removable(ctx, record, &names, why, err);
 	if (r < 0)

@@ -70,9 +70,20 @@ static void bind_context(struct node *node, const struct node_options *options)
 	change->services_ms = node->spec.timeouts.services;
 }
 
+/* Installing or removing: what is half way then is ours, and finished first. */
+static bool packages_cut_off(const struct journal *journal)
+{
+	for (size_t i = 0; !journal->verified && i < journal->len; i++) {
+		const struct journal_entry *e = &journal->entries[i];
+
+		if (journal_in_force(e) && strcmp(e->kind, change_packages.name) == 0)
+			return true;
+	}
+	return false;
+}
+
 int node_open(const struct node_options *options, struct node *node, struct error *err)
 {
-	const struct journal_entry *packages;
 	int r;
 
 	*node = (struct node){ .host = HOST_INIT, .journal = JOURNAL_INIT, .lock_fd = -EBADF };
@@ -90,8 +101,7 @@ int node_open(const struct node_options *options, struct node *node, struct erro
 		return r;
 	}
 	bind_context(node, options);
-	packages = journal_unfinished(&node->journal, "packages", "packages");
-	node->ctx.resuming_packages = packages != NULL;
+	node->ctx.resuming_packages = packages_cut_off(&node->journal);
 	return 0;
 }
 

@@ -82,10 +82,18 @@ def install(flags, items):
             say(f"Get:1 http://archive.test {line}")
     if "--simulate" in flags or "--download-only" in flags:
         return
-    broken = [name for name in packages if dpkg.state(packages, name) in ("unpacked", "half-configured")]
-    if broken:
+    check_interrupted()
+    with dpkg.running():
+        unpack_and_configure(packages, chosen)
+
+
+def check_interrupted():
+    if is_file(dpkg.INTERRUPTED):
         raise Failure("E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct "
                       "the problem. ", 100)
+
+
+def unpack_and_configure(packages, chosen):
     moment("apt-get install")
     for package in chosen:
         say(f"Unpacking {package.name} ({package.fields['Version']}) ...")
@@ -93,9 +101,10 @@ def install(flags, items):
         if ordered("fail-unpack") == package.name:
             raise Failure(f"dpkg: error processing archive {package.name} (--unpack):\n"
                           "E: Sub-process /usr/bin/dpkg returned an error code (1)")
-    for package in chosen:
-        say(f"Setting up {package.name} ({package.fields['Version']}) ...")
-        dpkg.configure(packages, package.name)
+    left = dpkg.configure_pending(packages)
+    if left:
+        raise Failure(f"dpkg: dependency problems prevent configuration of {left[0]}:\n"
+                      "E: Sub-process /usr/bin/dpkg returned an error code (1)", 100)
 
 
 def take_away(verb, flags, items):
@@ -108,7 +117,23 @@ def take_away(verb, flags, items):
         return
     if set(gone) - set(items):
         log(f"apt-get {verb} also removed {' '.join(sorted(set(gone) - set(items)))}")
-    for name in reversed(gone):
+    check_interrupted()
+    with dpkg.running():
+        remove_and_purge(verb, packages, gone, items)
+
+
+def outermost(packages, gone):
+    """The first of these that none of the others needs."""
+    return next((name for name in gone if not any(
+        need in dpkg.provides(packages[name]) for other in gone if other != name
+        for need in dpkg.depends(packages[other]))), gone[0])
+
+
+def remove_and_purge(verb, packages, gone, items):
+    left = list(gone)
+    while left:
+        name = outermost(packages, left)
+        left.remove(name)
         say(f"Removing {name} ...")
         dpkg.remove_package(packages, name)
     for name in items if verb == "purge" else ():

@@ -12,11 +12,23 @@ from folder import OWN, Failure, moment, names, read, real, remove, say, write
 
 STATUS = "/var/lib/dpkg/status"
 INFO = "/var/lib/dpkg/info"
+INTERRUPTED = "/var/lib/dpkg/updates/0000"  # there while a transaction runs, and after one that was cut off
 KEPT = ("Package", "Status", "Architecture", "Version", "Provides", "Depends", "Conffiles", "Description")
 
 
 class BadPackage(Exception):
     """A file that is no whole package."""
+
+
+class running:
+    """A transaction of dpkg's: it leaves its mark when it does not come to its end."""
+
+    def __enter__(self):
+        write(INTERRUPTED, "")
+
+    def __exit__(self, kind, value, trace):
+        if kind is None or issubclass(kind, Failure):
+            remove(INTERRUPTED)
 
 
 class Package:
@@ -111,10 +123,30 @@ def configure(packages, name):
     set_state(packages, name, "install ok installed")
 
 
-def configure_all(packages):
-    for name in list(packages):
-        if state(packages, name) in ("unpacked", "half-configured"):
+def is_pending(fields):
+    """Unpacked or half configured, and wanted: what is on its way out is not configured."""
+    want, _, now = fields["Status"].split()
+    return want == "install" and now in ("unpacked", "half-configured")
+
+
+def lacks(packages, name):
+    """A dependency that is not installed, or None."""
+    there = {one for fields in packages.values() if fields["Status"].endswith(" installed")
+             for one in provides(fields)}
+    return next((need for need in depends(packages[name]) if need not in there), None)
+
+
+def configure_pending(packages):
+    """All that can be; the names that cannot, for want of what they depend on."""
+    left = [name for name, fields in packages.items() if is_pending(fields)]
+    ready = True
+    while ready:
+        ready = [name for name in left if lacks(packages, name) is None]
+        for name in ready:
+            say(f"Setting up {name} ({packages[name]['Version']}) ...")
             configure(packages, name)
+            left.remove(name)
+    return left
 
 
 # ---- back ----
@@ -173,7 +205,14 @@ def main(arguments):
     """dpkg: --configure -a is all that berth asks of it."""
     if list(arguments[-2:]) != ["--configure", "-a"]:
         raise Failure(f"dpkg: error: the test does not know {' '.join(arguments)}")
-    configure_all(database())
+    packages = database()
+    remove(INTERRUPTED)
+    left = configure_pending(packages)
+    if left:
+        raise Failure("\n".join(
+            f"dpkg: dependency problems prevent configuration of {name}:\n {name} depends on "
+            f"{lacks(packages, name)}; however:\n  Package {lacks(packages, name)} is not installed.\n"
+            for name in left) + "Errors were encountered while processing:\n " + "\n ".join(left))
 
 
 def main_deb(arguments):
