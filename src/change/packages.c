@@ -281,11 +281,7 @@ static bool any_broken(const struct package_db *db)
 	return false;
 }
 
-/*
- * What a transaction that was cut off left unpacked. Where a dependency was not unpacked yet dpkg cannot
- * finish it: apt can, which gets the rest or takes all of it away, and says so when it cannot.
- */
-static int configure_pending(struct change_context *ctx, struct error *err)
+int packages_finish(struct change_context *ctx, struct error *err)
 {
 	int r = apt_configure_pending(ctx, err);
 
@@ -405,7 +401,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	if (r == 0)
 		r = show_jq_layout(ctx, &kept, err);
 	if (r == 0 && any_broken(&db))
-		r = configure_pending(ctx, err);
+		r = packages_finish(ctx, err);
 	if (r == 0 && items_of(change, &items) < 0)
 		r = error_errno(err, ENOMEM, "install the packages");
 	if (r == 0)
@@ -453,7 +449,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 	int r = read_db(ctx, &db, err);
 
 	if (r == 0 && any_broken(&db))
-		r = configure_pending(ctx, err);
+		r = packages_finish(ctx, err);
 	if (r == 0)
 		r = removable(ctx, record, &names, why, err);
 	if (r < 0)

@@ -20,6 +20,12 @@ int plan_package_file(struct plan *plan, struct change_context *ctx, const char 
 		      const char *why, struct error *err);
 
 /*
+ * What a transaction that was cut off left unpacked. Where a dependency was not unpacked yet dpkg cannot
+ * finish it: apt can, which gets the rest or takes all of it away, and says so when it cannot.
+ */
+int packages_finish(struct change_context *ctx, struct error *err);
+
+/*
  * After a transaction that was cut off (`before`: what its record noted): the bytes of daemon.json
  * again, when only the layout that Sysbox's script was shown meanwhile differs from them.
  */

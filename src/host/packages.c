@@ -1,6 +1,8 @@
 #include "host/packages.h"
 
 #include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
 
 #include "base/strbuf.h"
 
@@ -160,6 +162,23 @@ int package_db_read(const struct host *host, enum package_family family, struct 
 	if (r < 0)
 		return error_errno(err, r, "read '/var/lib/dpkg/status'");
 	return package_db_parse(text, len, ret, err);
+}
+
+bool package_db_interrupted(const struct host *host)
+{
+	int fd = host_open(host, "/var/lib/dpkg/updates", O_RDONLY | O_DIRECTORY, 0);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!dir) {
+		(void)fd_close(fd);
+		return false;
+	}
+	while (!found && (entry = readdir(dir)))
+		found = isdigit((unsigned char)entry->d_name[0]);
+	(void)closedir(dir);
+	return found;
 }
 
 const struct package *package_db_find(const struct package_db *db, const char *name)

@@ -30,6 +30,12 @@ int package_db_parse(const char *text, size_t len, struct package_db *ret, struc
 int package_db_read(const struct host *host, enum package_family family, struct package_db *ret,
 		    struct error *err);
 
+/*
+ * Was dpkg cut off in the middle? What it did last lies beside its status file then, which is behind,
+ * and apt refuses to work until a `dpkg --configure -a` has put the two together.
+ */
+bool package_db_interrupted(const struct host *host);
+
 /* NULL when the database does not know it. */
 const struct package *package_db_find(const struct package_db *db, const char *name);
 bool package_db_installed(const struct package_db *db, const char *name);

@@ -118,6 +118,8 @@ int node_clean_up(struct node *node, struct error *err)
 	const struct journal_entry *packages = journal_unfinished(journal, "packages", "packages");
 	int r = apt_clean_up(&node->host, err);
 
+	if (r == 0 && node->ctx.resuming_packages && package_db_interrupted(&node->host))
+		r = packages_finish(&node->ctx.change, err);
 	if (r == 0 && packages)
 		r = packages_clean_up(&node->ctx.change, packages->before, err);
 	if (r < 0 || !journal->len || journal->verified)

@@ -145,6 +145,11 @@ static void check_docker(struct step_context *ctx, struct report *report)
 
 static void check_packages(struct step_context *ctx, struct report *report)
 {
+	if (!ctx->resuming_packages && package_db_interrupted(ctx->host)) {
+		report_add(report, "packages", CHECK_FAIL, "dpkg --configure -a, then run again",
+			   "dpkg was cut off in the middle of something");
+		return;
+	}
 	for (size_t i = 0; i < ctx->facts.packages.len; i++) {
 		const struct package *p = &ctx->facts.packages.items[i];
 

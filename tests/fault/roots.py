@@ -186,7 +186,8 @@ def packages_of(root, name, system):
             put(root, f"/var/lib/dpkg/{lock}", "", 0o640)
         distribution.write_archive(root / ".machine/archive")
         put(root, "/var/lib/apt/lists/archive.test_debian_dists_stable_main_binary-amd64_Packages", "\n")
-        (root / "var/lib/dpkg/info").mkdir()
+        for name in ("info", "updates"):
+            (root / "var/lib/dpkg" / name).mkdir()
     elif system.family == "rpm":
         put(root, "/.machine/rpms", "".join(
             f"Package: {package}\nVersion: {version}\nStatus: install ok installed\n\n" for package, version in rows))

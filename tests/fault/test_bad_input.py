@@ -303,6 +303,11 @@ def test_dpkg_left_half_way_by_somebody_else(bare, status):
     refuses(bare, "install", says=("packages", "'sudo' is only half installed or configured", "dpkg --configure -a"))
 
 
+def test_dpkg_cut_off_by_somebody_else(bare):
+    bare.write("/var/lib/dpkg/updates/0003", "Package: sudo\n")
+    refuses(bare, "install", says=("dpkg was cut off in the middle", "dpkg --configure -a"))
+
+
 def test_package_that_fails_to_unpack(bare):
     """The machine is changed by then: told, finished by the next run."""
     bare.order("fail-unpack", "sysbox-ce")
