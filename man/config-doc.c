@@ -72,9 +72,13 @@ static void domain(const struct spec_field *field, struct strbuf *out)
 static bool new_section(size_t i, char section[static 32])
 {
 	const char *key = spec_fields[i].key;
+	size_t len = strcspn(key, ".");
 
-	(void)snprintf(section, 32, "%.*s", (int)strcspn(key, "."), key);
-	return i == 0 || strncmp(spec_fields[i - 1].key, key, strcspn(key, ".") + 1) != 0;
+	if (len >= 32)
+		len = 31;
+	memcpy(section, key, len);
+	section[len] = '\0';
+	return i == 0 || strncmp(spec_fields[i - 1].key, key, len + 1) != 0;
 }
 
 /* Text into mdoc: a sentence a line, backslashes and leading dots made harmless. */

@@ -58,14 +58,18 @@ static _Noreturn void give_up(const struct child_end *end, enum spawn_stage stag
 	_exit(127);
 }
 
+/*
+ * By the kernel's own call: the C library's refuses the two signals it keeps for itself, and a parent
+ * may have left these ignored as well.
+ */
 static void reset_signals(void)
 {
-	const struct sigaction standard = { .sa_handler = SIG_DFL };
+	/* SIG_DFL, no flags, an empty mask, in whatever order this processor has them. */
+	static const unsigned long standard[4];
 	sigset_t none;
 
-	/* EINVAL for SIGKILL, SIGSTOP and the C library's own. */
-	for (int number = 1; number < NSIG; number++)
-		(void)sigaction(number, &standard, NULL);
+	for (int number = 1; number < NSIG; number++) /* EINVAL for SIGKILL and SIGSTOP */
+		(void)syscall(SYS_rt_sigaction, number, standard, NULL, NSIG / 8);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -425,7 +425,11 @@ static void test_signals_are_reset(void **state)
 	sigset_t set, before;
 	struct spawn_result result;
 
+	/* One of the C library's own, which only the kernel's call can set: ignored, the rest zero. */
+	static const unsigned long ignored[4] = { 1 };
+
 	assert_true(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	assert_int_equal(syscall(SYS_rt_sigaction, 32, ignored, NULL, NSIG / 8), 0);
 	assert_int_equal(sigemptyset(&set), 0);
 	assert_int_equal(sigaddset(&set, SIGUSR1), 0);
 	assert_int_equal(sigprocmask(SIG_BLOCK, &set, &before), 0);
