@@ -1,6 +1,7 @@
 /* Kernel modules now and at boot; kernel settings raised now and at boot, never lowered. */
 #include <ctype.h>
 
+#include "base/lines.h"
 #include "base/units.h"
 #include "step/table.h"
 
@@ -32,15 +33,26 @@ static const struct {
 	{ "user.max_user_namespaces", 16384 },
 };
 
-/* Listed in modules.dep or modules.builtin of the running kernel as ".../NAME.ko"? */
+/* "kernel/fs/fuse/fuse.ko.xz: what it needs": is this line about that module? */
+static int is_about(void *userdata, const char *line, size_t len)
+{
+	const char *name = userdata;
+	const char *colon = memchr(line, ':', len);
+	_cleanup_free_ char *file = strndup(line, colon ? (size_t)(colon - line) : len);
+	const char *slash = file ? strrchr(file, '/') : NULL;
+	size_t n = strlen(name);
+
+	return slash && strncmp(slash + 1, name, n) == 0 && strncmp(slash + 1 + n, ".ko", 3) == 0;
+}
+
+/* Listed in modules.dep or modules.builtin of the running kernel? */
 static bool listed(const struct step_context *ctx, const char *list, const char *name)
 {
 	_cleanup_free_ char *path = xasprintf("/lib/modules/%s/%s", ctx->os.kernel, list);
-	_cleanup_free_ char *needle = xasprintf("/%s.ko", name);
-	_cleanup_free_ char *text = NULL;
+	_cleanup_free_ char *wanted = strdup(name);
+	_cleanup_fd_ int fd = path && wanted ? host_open(ctx->host, path, 0, 0) : -ENOMEM;
 
-	return path && needle && host_read(ctx->host, path, 32 << 20, &text, NULL) == 0 &&
-	       strstr(text, needle);
+	return fd >= 0 && lines_read_fd(fd, is_about, wanted) > 0;
 }
 
 static bool available(const struct step_context *ctx, const char *name)
