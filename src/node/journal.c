@@ -103,6 +103,7 @@ static int take_end(struct journal *journal, const json_t *record, bool undone)
 static int take_record(struct journal *journal, const json_t *record, struct error *err)
 {
 	const char *type = json_get_string(record, "type");
+	const char *text = json_get_string(record, "text");
 	json_int_t version = json_get_int(record, "journal", 0);
 
 	journal->next = (uint64_t)json_get_int(record, "n", 0) + 1;
@@ -126,6 +127,9 @@ static int take_record(struct journal *journal, const json_t *record, struct err
 		return take_end(journal, record, true);
 	if (strcmp(type, "verified") == 0)
 		journal->verified = true;
+	/* Cut off before it had undone anything, it may have noted containers it was about to stop. */
+	if (strcmp(type, "run") == 0 && text && strcmp(text, "uninstall") == 0)
+		journal->verified = false;
 	return 0; /* marks */
 }
 

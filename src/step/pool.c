@@ -43,10 +43,11 @@ static int plan_file_system(struct step_context *ctx, struct plan *plan, const c
 {
 	static const char *const ALLOCATE[] = { "auto", "full", "sparse" };
 	static const char *const TOOLS[] = { "xfsprogs", NULL };
+	const struct package *tools = package_db_find(&ctx->facts.packages, TOOLS[0]);
 	_cleanup_free_ char *mkfs = host_find_program(ctx->host, "mkfs.xfs");
 	int r = 0;
 
-	if (!mkfs)
+	if (!mkfs || (tools && tools->broken))
 		r = plan_packages(plan, &ctx->change, &ctx->facts.packages, TOOLS, "mkfs.xfs", err);
 	if (r < 0)
 		return r;

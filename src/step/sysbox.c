@@ -22,6 +22,9 @@ static int wanted(const struct step_context *ctx, struct error *err)
 	const char *release = ctx->spec->sysbox.version;
 	_cleanup_free_ char *binary = NULL;
 
+	/* Its files are there, and it is not: of a transaction that was cut off. */
+	if (now && now->broken)
+		return 1;
 	if (!now || !now->installed) {
 		binary = host_find_program(ctx->host, RUNTIME_NAME);
 		if (!binary || ctx->spec->sysbox.other_version == SYSBOX_KEEP)

@@ -59,6 +59,7 @@ class Programs:
 
     def __init__(self, place, root):
         self.ask, self.root, self.closed = place / "ask", str(root), False
+        self.notice = None  # called with each program's name and arguments when it has run
         os.mkfifo(self.ask)
         os.mkfifo(place / "answer")
         # Open for both, so that an answer waits for its reader, and we for nobody.
@@ -95,6 +96,8 @@ class Programs:
             return
         except Exception:  # a defect of the simulation: the test shall see it
             status, out, err = 70, "", traceback.format_exc()
+        if self.notice:
+            self.notice(name, arguments)
         # Its descriptors may be gone with it, when berth was ended meanwhile.
         with contextlib.suppress(OSError):
             for number, text in ((1, out), (2, err)):

@@ -1,5 +1,6 @@
 """What berth is cut off in: a machine before, its clean installation, and every run that is ended."""
 
+import concurrent.futures
 import json
 import os
 from collections import Counter
@@ -9,6 +10,7 @@ import roots
 import trees
 from machine import Machine
 
+WORKERS = int(os.environ.get("BERTH_FAULT_WORKERS", os.cpu_count() or 2))
 CONTAINER = "c0ffee" * 10 + "beef"
 DAEMON_JSON = "/etc/docker/daemon.json"
 STOPPED = "0ddba11" * 9 + "f"
@@ -121,7 +123,7 @@ class Scenario:
 
     def cut(self, machine, command, number):
         """End `command` at that point, then go on and go back from there, with and without a reboot."""
-        machine.load(self.before if command == "install" else self.installed)
+        machine.load(self.source(command))
         machine.forget_log()
         done = machine.berth(command, env={"BERTH_FAULT_AT": str(number)})
         name = f"{self.name}: {command} ended at point {number} ({self.points[command][number - 1]})"
@@ -140,6 +142,36 @@ class Scenario:
         return problems
 
 
+    def moments(self, machine, command):
+        """The states dpkg puts packages into in a clean run."""
+        machine.load(self.source(command))
+        machine.order("trace")
+        assert machine.berth(command).code == 0
+        return machine.read("/.machine/moments").splitlines()
+
+    def cut_packages(self, machine, command, number, name):
+        """The power goes in the middle of a package transaction, berth and apt are gone at once."""
+        machine.load(self.source(command))
+        machine.order("cut", str(number))
+        ended = machine.berth(command)
+        problem = f"{command} without power at '{name}'"
+        if ended.code != -9:
+            return [f"{problem}: it was not ended there: {ended}"]
+        machine.no_orders()
+        killed = machine.save(machine.place / "killed")
+        problems = []
+        for then in ("install", "uninstall"):
+            machine.load(killed)
+            # Left in Docker's data by its package when it is removed: a purge takes it away.
+            ignore = (DAEMON_JSON, "/var/lib/berth/pool/docker/nuke-graph-directory.sh")
+            found = self.finish(machine, then, "power", ignore if command != then else ())
+            problems += [f"{problem}, then {then}: {one}" for one in found]
+        return problems
+
+    def source(self, command):
+        return self.before if command == "install" else self.installed
+
+
 # ---- workers ----
 
 _worker = {}
@@ -150,5 +182,16 @@ def start_worker(scenario, folder):
     _worker["machine"] = Machine(Path(folder) / f"w{os.getpid()}", scenario.program)
 
 
-def run_cut(command, number):
-    return _worker["scenario"].cut(_worker["machine"], command, number)
+def run_cut(*arguments):
+    return _worker["scenario"].cut(_worker["machine"], *arguments)
+
+
+def run_cut_packages(*arguments):
+    return _worker["scenario"].cut_packages(_worker["machine"], *arguments)
+
+
+def sweep(scenario, work, run, jobs):
+    """Run all of them, in as many processes as there are processors; the problems found."""
+    with concurrent.futures.ProcessPoolExecutor(WORKERS, initializer=start_worker,
+                                                initargs=(scenario, work)) as pool:
+        return [problem for job in [pool.submit(run, *job) for job in jobs] for problem in job.result()]

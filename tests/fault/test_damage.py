@@ -60,13 +60,21 @@ def test_records_are_ordered_by_number_not_by_clock(installed):
         assert line + "\n" == line_of(record)
 
 
+def ended_behind(machine, scenario, kind):
+    """Let an installation end behind the last record of that kind there is."""
+    points = scenario.points["install"]
+    for number in range(len(points), 0, -1):
+        if points[number - 1] == "journal:synced":
+            machine.load(scenario.before)
+            machine.berth("install", env={"BERTH_FAULT_AT": str(number)})
+            if parse(machine.read(RECORDS).splitlines()[-1]).get("type") == kind:
+                return machine.read(RECORDS)
+    raise AssertionError(f"no record '{kind}'")
+
+
 @pytest.mark.parametrize("kind", ["begin", "done"])
 def test_last_record_cut_at_every_byte(machine, scenario, kind, say):
-    """Of a run that ended right behind a record of that kind, near the end of the installation."""
-    points = scenario.points["install"]
-    number = max(n for n, name in enumerate(points, 1) if name == "journal:synced" and
-                 is_kind(machine, scenario, n, kind))
-    text = machine.read(RECORDS)
+    text = ended_behind(machine, scenario, kind)
     start = text.rstrip("\n").rfind("\n") + 1
     killed = machine.save(machine.place / "killed")
     for length in range(start, len(text)):
@@ -75,16 +83,7 @@ def test_last_record_cut_at_every_byte(machine, scenario, kind, say):
         done = machine.berth("install")
         assert done.code == 0, f"cut at byte {length - start} of {len(text) - start}: {done}"
         assert not trees.differences(scenario.tree_installed, machine.snapshot(trees.INSTALLED)), length
-    say(f"journal: '{kind}' record cut at {len(text) - start} offsets (point {number})")
-
-
-def is_kind(machine, scenario, number, kind):
-    """Does the run that ends there leave such a record last? Looked up from the end only."""
-    if number < len(scenario.points["install"]) - 14:
-        return False
-    machine.load(scenario.before)
-    machine.berth("install", env={"BERTH_FAULT_AT": str(number)})
-    return parse(machine.read(RECORDS).splitlines()[-1])["type"] == kind
+    say(f"journal: record '{kind}' cut at {len(text) - start} offsets")
 
 
 def test_verified_record_cut_at_every_byte(installed, scenario):
@@ -188,33 +187,12 @@ def test_lock_that_is_held(machine):
 
 # ---- the power goes while packages are being installed or removed ----
 
-def cut_packages(scenario, machine, command, source):
-    """At every state dpkg puts a package into."""
-    machine.load(source)
-    machine.order("trace")
-    assert machine.berth(command).code == 0
-    moments = machine.read("/.machine/moments").splitlines()
-    problems = []
-    for number, name in enumerate(moments, 1):
-        machine.load(source)
-        machine.order("cut", str(number))
-        ended = machine.berth(command)
-        assert ended.code == -9, ended
-        machine.no_orders()
-        killed = machine.save(machine.place / "killed")
-        for then in ("install", "uninstall"):
-            machine.load(killed)
-            # Left in Docker's data by its package when it is removed: a purge takes it away.
-            ignore = (scenarios.DAEMON_JSON, "/var/lib/berth/pool/docker/nuke-graph-directory.sh")
-            problems += [f"{command} without power at '{name}', then {then}: {problem}" for problem in
-                         scenario.finish(machine, then, "power", ignore if command != then else ())]
-    return moments, problems
-
-
 @pytest.mark.parametrize("command", ["install", "uninstall"])
-def test_power_cut_inside_a_package_transaction(machine, scenario, command, say):
-    source = scenario.before if command == "install" else scenario.installed
-    moments, problems = cut_packages(scenario, machine, command, source)
+def test_power_cut_inside_a_package_transaction(machine, work, scenario, command, say):
+    """At every state dpkg puts a package into."""
+    moments = scenario.moments(machine, command)
+    jobs = [(command, number, name) for number, name in enumerate(moments, 1)]
+    problems = scenarios.sweep(scenario, work, scenarios.run_cut_packages, jobs)
     say(f"{command}: the power was cut at {len(moments)} moments of the package transaction")
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:12])
 
@@ -224,13 +202,11 @@ def test_power_cut_inside_a_package_transaction(machine, scenario, command, say)
 CLONE_NEWNS = 0x00020000
 
 
-def free_steps(total):
-    """Bytes left free when the run begins: fine steps where small files are written, one or two where
-    berth copies itself and where mkfs writes its log."""
-    program = total["program"] + (64 << 10)
-    fine = range(0, 160 << 10, 8 << 10)
-    behind = range(program, program + (520 << 10), 12 << 10)
-    return [*fine, 300 << 10, program // 2, *behind, program + (8 << 20), program + (40 << 20), program + (80 << 20)]
+def free_steps(program):
+    """Bytes left free when the run begins: page by page where small files are written, and behind the
+    copy of berth; a few where that and the file system's log are written."""
+    behind = range(program, program + (264 << 10), 4096)
+    return [0, 4096, 16 << 10, 64 << 10, program // 2, *behind, *(program + (mib << 20) for mib in (1, 8, 40, 80))]
 
 
 def fill_up(place, free):
@@ -239,8 +215,26 @@ def fill_up(place, free):
         os.posix_fallocate(filler.fileno(), 0, max(4096, os.statvfs(place).f_bavail * 4096 - free))
 
 
-def full_disk(scenario, place, program, queue):
-    """In a mount namespace of its own: a small disk, filled but for some bytes, at each step."""
+def packages_are_installed(name, arguments):
+    return name == "apt-get" and "install" in arguments and \
+        not {"--simulate", "--download-only"} & set(arguments)
+
+
+def pool_is_made(name, arguments):
+    return name == "systemctl" and "enable" in arguments
+
+
+def fill_late(machine, place, behind, free):
+    """The same, when that has happened: apt and mkfs need more for a moment than what follows them."""
+    def notice(name, arguments):
+        if behind(name, arguments):
+            machine.programs.notice = None
+            fill_up(place, free)
+    machine.programs.notice = notice
+
+
+def full_disk(scenario, place, program, part, queue):
+    """In a mount namespace of its own: a small disk, filled but for some bytes. Every second round is ours."""
     try:
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
             raise OSError(ctypes.get_errno(), "unshare")
@@ -248,19 +242,23 @@ def full_disk(scenario, place, program, queue):
         place.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", place], check=True)
         machine = Machine(place / "m", program)
-        queue.put(try_full_disk(scenario, machine, place))
+        queue.put(try_full_disk(scenario, machine, place, part))
     except BaseException as error:  # the parent shall not wait in vain
         queue.put(([], [f"the test itself failed: {error!r}"]))
 
 
-def try_full_disk(scenario, machine, place):
+def try_full_disk(scenario, machine, place, part):
     problems, messages = [], []
-    for number, free in enumerate(free_steps({"program": os.path.getsize(machine.program)})):
+    rounds = [(fill_up, place, free) for free in free_steps(os.path.getsize(machine.program))]
+    for behind, upto in ((packages_are_installed, 32), (pool_is_made, 64)):
+        rounds += [(fill_late, machine, place, behind, free) for free in range(0, upto << 10, 4096)]
+    for number, (fill, *arguments) in enumerate(rounds[part::2]):
         machine.load(scenario.before)
-        fill_up(place, free)
+        fill(*arguments)
         result = machine.berth("install")
-        (place / "filler").unlink()
-        name = f"with {free} bytes free"
+        machine.programs.notice = None
+        (place / "filler").unlink(missing_ok=True)
+        name = f"{fill.__name__} to {arguments[-1]} bytes"
         if result.code:
             lines = result.err.splitlines()
             messages.append(lines[-1] if lines else "")
@@ -277,12 +275,16 @@ def is_about_space(line):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="a disk of a given size takes root to mount")
 def test_disk_full_in_the_middle(work, program, scenario, say):
-    queue = multiprocessing.get_context("fork").Queue()
-    child = multiprocessing.get_context("fork").Process(
-        target=full_disk, args=(scenario, work / "full", program, queue))
-    child.start()
-    messages, problems = queue.get(timeout=900)
-    child.join()
+    fork = multiprocessing.get_context("fork")
+    queue = fork.Queue()
+    children = [fork.Process(target=full_disk, args=(scenario, work / f"full{part}", program, part, queue))
+                for part in range(2)]
+    for child in children:
+        child.start()
+    results = [queue.get(timeout=900) for _ in children]
+    messages, problems = ([line for result in results for line in result[which]] for which in (0, 1))
+    for child in children:
+        child.join()
     steps = {line.split(": ")[1] for line in messages}
     say(f"disk full: {len(messages)} runs refused, in {', '.join(sorted(steps))}")
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:8])

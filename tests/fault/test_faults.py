@@ -6,33 +6,18 @@ format. For each: the run is ended there as by a power cut; then, each from a co
 the same after a reboot (nothing running, nothing mounted, kernel settings as the files say).
 """
 
-import concurrent.futures
-import os
 import time
 
 import pytest
 
 import scenarios
 
-WORKERS = int(os.environ.get("BERTH_FAULT_WORKERS", os.cpu_count() or 2))
 SHOWN = 12
 
 
 @pytest.fixture(scope="module", params=scenarios.SCENARIOS)
 def scenario(request, work, program):
     return scenarios.Scenario(request.param, work / request.param, program)
-
-
-def exercise(scenario, command, work):
-    """All points of a command, in as many processes as there are processors."""
-    problems = []
-    with concurrent.futures.ProcessPoolExecutor(
-            WORKERS, initializer=scenarios.start_worker, initargs=(scenario, work)) as pool:
-        jobs = [pool.submit(scenarios.run_cut, command, number + 1)
-                for number in range(len(scenario.points[command]))]
-        for job in concurrent.futures.as_completed(jobs):
-            problems += job.result()
-    return problems
 
 
 def test_uninstall_leaves_nothing(scenario):
@@ -42,6 +27,7 @@ def test_uninstall_leaves_nothing(scenario):
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_every_point(scenario, command, work, say):
     start = time.monotonic()
-    problems = exercise(scenario, command, work)
+    jobs = [(command, number) for number in range(1, len(scenario.points[command]) + 1)]
+    problems = scenarios.sweep(scenario, work, scenarios.run_cut, jobs)
     say(f"{scenario.summary(command)}, {time.monotonic() - start:.0f} s")
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:SHOWN])

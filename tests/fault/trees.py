@@ -32,8 +32,10 @@ def _content(path, size):
         if head == b"XFSB":  # a file system of its own: what is in it is the pool's, not the image's
             return f"XFS image of {size} bytes"
         data = head + file.read()
-    if path.endswith(_ACCOUNTS):  # their order is that of the packages' scripts
+    if path.endswith(_ACCOUNTS):  # in the order in which the packages came
         data = b"".join(sorted(data.splitlines(keepends=True)))
+    if path.endswith("/dpkg/status"):
+        data = b"\n\n".join(sorted(data.strip().split(b"\n\n")))
     if size < _TEXT_MAX:
         data = _UUID.sub(b"UUID", data)
     return hashlib.sha256(data).hexdigest()[:16]

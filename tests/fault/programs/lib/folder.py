@@ -53,8 +53,12 @@ def write(path, text, mode=0o644):
     """Replace a file in one go, its parents made."""
     os.makedirs(os.path.dirname(real(path)), exist_ok=True)
     temp = real(path) + ".new"
-    with open(temp, "w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
+    try:
+        with open(temp, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+    except OSError:
+        os.unlink(temp)
+        raise
     os.chmod(temp, mode)
     os.rename(temp, real(path))
 
