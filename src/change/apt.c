@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <dirent.h>
 
+#include "host/packages.h"
+
 #define POLICY_FILE   "/usr/sbin/policy-rc.d"
 #define POLICY_SAVED  "/usr/sbin/policy-rc.d.berth-saved"
 #define POLICY_MARK   "# berth: no service starts during a package transaction"
@@ -31,12 +33,12 @@ static void show_line(void *userdata, int stream, const char *line)
 	}
 }
 
-/* The line of apt's output that tells most: an error of dpkg or apt, else the last one. */
+/* The line of apt's output that tells most: an error of dpkg or apt with its reason, else the last one. */
 static void tell_failure(const struct spawn_result *result, const char *what, struct error *err)
 {
 	_cleanup_free_ char *text = xasprintf("%s\n%s", strbuf_str(&result->out),
 					      strbuf_str(&result->err));
-	const char *best = NULL, *last = NULL;
+	const char *best = NULL, *last = NULL, *reason = NULL;
 	char *save = text;
 
 	while (save) {
@@ -45,11 +47,15 @@ static void tell_failure(const struct spawn_result *result, const char *what, st
 		if (!*line)
 			continue;
 		last = line;
+		/* "dpkg: error processing archive X (--unpack):" has it on the line below. */
+		if (best && !reason)
+			reason = best[strlen(best) - 1] == ':' ? line : "";
 		if (!best && (strncmp(line, "E: ", 3) == 0 || strncmp(line, "dpkg: error", 11) == 0))
 			best = line;
 	}
 	if (best || last)
-		(void)error_set(err, err->code, "%s: %.500s", what, best ? best : last);
+		(void)error_set(err, err->code, "%s: %.400s%.200s", what, best ? best : last,
+				reason ? reason : "");
 }
 
 static int apt_options(const struct change_context *ctx, struct strv *argv)
@@ -247,24 +253,8 @@ int apt_clean_up(const struct host *host, struct error *err)
 	return r;
 }
 
-int apt_install(struct change_context *ctx, const struct strv *items, struct error *err)
-{
-	/* Not --no-download: with it apt loses the path of package files. All is in its cache by now. */
-	static const char *const WORDS[] = { "install", NULL };
-	struct error cleaning = ERROR_INIT;
-	int r = forbid_starts(ctx->host, err);
-
-	if (r < 0)
-		return r;
-	r = run_quietly(ctx, WORDS, items, ctx->packages_ms, "the packages cannot be installed", err);
-	context_changed(ctx);
-	if (apt_clean_up(ctx->host, &cleaning) < 0 && r == 0)
-		return error_set(err, cleaning.code, "%s", cleaning.message);
-	sync(); /* what --force-unsafe-io left out */
-	return r;
-}
-
-static int run_dpkg(struct change_context *ctx, const char *const *argv, struct error *err)
+static int run_dpkg(struct change_context *ctx, const char *const *argv, const char *what,
+		    struct error *err)
 {
 	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
 	struct spawn_options options = { .env = ENVIRONMENT,
@@ -276,7 +266,57 @@ static int run_dpkg(struct change_context *ctx, const char *const *argv, struct 
 	if (r == 0)
 		r = host_check(ctx->host, argv, &options, &result, err);
 	if (r == -EPROTO)
-		tell_failure(&result, "dpkg failed", err);
+		tell_failure(&result, what, err);
+	return r;
+}
+
+/*
+ * By name: `--configure -a` would run triggers as well, whatever it is told. Of the packages' names
+ * those that several architectures share must have theirs behind them.
+ */
+static int configure_unpacked(struct change_context *ctx, const char *what, struct error *err)
+{
+	static const char *const WORDS[] = { "dpkg", "--force-confdef", "--force-confold",
+					     "--no-triggers", "--configure" };
+	_cleanup_(package_db_release) struct package_db db = { 0 };
+	_cleanup_(strv_release) struct strv argv = STRV_INIT;
+	int r = package_db_read(ctx->host, PACKAGES_APT, &db, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(WORDS); i++)
+		r = strv_add(&argv, WORDS[i]);
+	for (size_t i = 0; r == 0 && i < db.len; i++) {
+		if (db.items[i].unpacked)
+			r = strv_add(&argv, db.items[i].spec);
+	}
+	if (r < 0)
+		return error_errno(err, r, "configure the packages");
+	if (argv.len == ARRAY_SIZE(WORDS))
+		return 0;
+	return run_dpkg(ctx, (const char *const *)argv.items, what, err);
+}
+
+int apt_install(struct change_context *ctx, const struct strv *items, struct error *err)
+{
+	/*
+	 * Only unpacked by apt, which ends with a run of all triggers otherwise. Not --no-download: with
+	 * it apt loses the path of package files. All is in its cache by now.
+	 */
+	static const char *const WORDS[] = { "-oDPkg::ConfigurePending=false", "install", NULL };
+	static const char WHAT[] = "the packages cannot be installed";
+	struct error cleaning = ERROR_INIT;
+	int r = forbid_starts(ctx->host, err);
+
+	if (r < 0)
+		return r;
+	r = run_quietly(ctx, WORDS, items, ctx->packages_ms, WHAT, err);
+	if (r == 0)
+		r = configure_unpacked(ctx, WHAT, err);
+	context_changed(ctx);
+	if (apt_clean_up(ctx->host, &cleaning) < 0 && r == 0)
+		return error_set(err, cleaning.code, "%s", cleaning.message);
+	sync(); /* what --force-unsafe-io left out */
 	return r;
 }
 
@@ -289,7 +329,7 @@ int apt_configure_pending(struct change_context *ctx, struct error *err)
 
 	if (r < 0)
 		return r;
-	r = run_dpkg(ctx, ARGV, err);
+	r = run_dpkg(ctx, ARGV, "dpkg failed", err);
 	context_changed(ctx);
 	if (apt_clean_up(ctx->host, &cleaning) < 0 && r == 0)
 		return error_set(err, cleaning.code, "%s", cleaning.message);
@@ -302,7 +342,8 @@ int apt_configure_pending(struct change_context *ctx, struct error *err)
  */
 int apt_purge(struct change_context *ctx, const struct strv *names, struct error *err)
 {
-	static const char *const REMOVE[] = { "remove", NULL };
+	/* Triggers are run once, by the second. */
+	static const char *const REMOVE[] = { "-oDPkg::ConfigurePending=false", "remove", NULL };
 	static const char *const PURGE[] = { "purge", NULL };
 	int r = run_quietly(ctx, REMOVE, names, ctx->packages_ms, "the packages cannot be removed",
 			    err);

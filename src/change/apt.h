@@ -23,10 +23,13 @@ int apt_wait_lock(struct change_context *ctx, struct error *err);
  */
 int apt_fetch(struct change_context *ctx, const struct strv *items, struct error *err);
 
-/* Install them: one dpkg run, configuration files kept as they are, services not started. */
+/*
+ * Install them: one dpkg run, configuration files kept as they are, services not started. Triggers stay
+ * pending (triggers.h).
+ */
 int apt_install(struct change_context *ctx, const struct strv *items, struct error *err);
 
-/* Finish what an interrupted run left unconfigured (`dpkg --configure -a`). */
+/* Finish what a run left unconfigured, and run pending triggers (`dpkg --configure -a`). */
 int apt_configure_pending(struct change_context *ctx, struct error *err);
 
 /* Remove, then purge; Docker's data is not touched (its package would delete /var/lib/docker). */

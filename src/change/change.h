@@ -21,6 +21,7 @@
 #include "host/host.h"
 #include "host/os.h"
 #include "host/systemd.h"
+#include "sys/beside.h"
 
 #define STATE_DIR  "/var/lib/berth"
 #define BACKUP_DIR STATE_DIR "/journal/backup"
@@ -36,9 +37,10 @@ struct change_context {
 	bool delete_data;   /* undo may delete what tenants have written */
 	bool reload_needed; /* unit files changed: daemon-reload before the next unit verb */
 	struct unit_states units; /* cache of context_unit() */
+	struct beside triggers;   /* of packages, at work while other changes are made (triggers.h) */
 };
 
-#define CHANGE_CONTEXT_INIT ((struct change_context){ 0 })
+#define CHANGE_CONTEXT_INIT ((struct change_context){ .triggers = BESIDE_INIT })
 void change_context_release(struct change_context *ctx);
 
 /*

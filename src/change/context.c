@@ -10,6 +10,7 @@ static const char *const UNITS[] = {
 
 void change_context_release(struct change_context *ctx)
 {
+	beside_release(&ctx->triggers);
 	unit_states_release(&ctx->units);
 }
 

@@ -11,6 +11,7 @@
 #include "change/backup.h"
 #include "change/file_state.h"
 #include "change/residue.h"
+#include "change/triggers.h"
 #include "engine/download.h"
 
 #define TRANSACTION "packages"
@@ -412,6 +413,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 		r = added_since(ctx, before, &added, err);
 	if (r < 0)
 		return r;
+	triggers_start(ctx);
 	*ret_after = json_pack("{s:o}", "added", to_json(&added));
 	return *ret_after ? 0 : error_errno(err, ENOMEM, "note the packages");
 }

@@ -4,14 +4,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 
+#include "base/lines.h"
 #include "base/strbuf.h"
-
-#define STATUS_CAP ((size_t)128 << 20)
 
 void package_db_release(struct package_db *db)
 {
 	for (size_t i = 0; i < db->len; i++) {
 		free(db->items[i].name);
+		free(db->items[i].spec);
 		free(db->items[i].version);
 	}
 	free(db->items);
@@ -46,54 +46,82 @@ static void take_status(struct package *package, const char *status)
 	const char *state = strrchr(status, ' ');
 
 	state = state ? state + 1 : status;
-	package->installed = strcmp(state, "installed") == 0;
+	/* Configured; only the triggers it activated or has an interest in have not run. */
+	package->triggers = strcmp(state, "triggers-awaited") == 0 ||
+			    strcmp(state, "triggers-pending") == 0;
+	package->installed = package->triggers || strcmp(state, "installed") == 0;
 	package->configured_only = strcmp(state, "config-files") == 0;
 	package->broken = !package->installed && !package->configured_only &&
 			  strcmp(state, "not-installed") != 0;
 	if (strstr(status, " reinstreq "))
 		package->broken = true;
+	else if (strncmp(status, "install ", 8) == 0)
+		package->unpacked = strcmp(state, "unpacked") == 0 ||
+				    strcmp(state, "half-configured") == 0;
 }
 
-struct stanza {
-	struct package package;
+/* A stanza is put together a line at a time: status files are long, and little of them is wanted. */
+struct parser {
+	struct package_db db;
+	struct package package; /* of the stanza being read */
 	char *status;
+	char *architecture;
 };
 
-static void stanza_release(struct stanza *s)
+static void stanza_release(struct parser *parser)
 {
-	free(s->package.name);
-	free(s->package.version);
-	free(s->status);
-	*s = (struct stanza){ 0 };
+	free(parser->package.name);
+	free(parser->package.spec);
+	free(parser->package.version);
+	free(parser->status);
+	free(parser->architecture);
+	parser->package = (struct package){ 0 };
+	parser->status = parser->architecture = NULL;
 }
 
-static int stanza_end(struct stanza *s, struct package_db *db)
+static void parser_release(struct parser *parser)
 {
+	stanza_release(parser);
+	package_db_release(&parser->db);
+}
+
+static int stanza_end(struct parser *parser)
+{
+	struct package *package = &parser->package;
 	int r = 0;
 
-	if (s->package.name) {
-		take_status(&s->package, s->status ? s->status : "");
-		if (!s->package.version)
-			s->package.version = strdup("");
-		r = s->package.version ? add(db, &s->package) : -ENOMEM;
+	if (package->name) {
+		const char *arch = parser->architecture;
+
+		take_status(package, parser->status ? parser->status : "");
+		if (!package->version)
+			package->version = strdup("");
+		package->spec = arch && strcmp(arch, "all") != 0 ?
+					xasprintf("%s:%s", package->name, arch) :
+					strdup(package->name);
+		r = package->version && package->spec ? add(&parser->db, package) : -ENOMEM;
 		if (r == 0)
-			s->package = (struct package){ 0 };
+			*package = (struct package){ 0 };
 	}
-	stanza_release(s);
+	stanza_release(parser);
 	return r;
 }
 
-static int field(struct stanza *s, const char *line, size_t len)
+static int parse_line(void *userdata, const char *line, size_t len)
 {
+	struct parser *parser = userdata;
 	const struct {
 		const char *key;
 		char **value;
 	} fields[] = {
-		{ "Package: ", &s->package.name },
-		{ "Version: ", &s->package.version },
-		{ "Status: ", &s->status },
+		{ "Package: ", &parser->package.name },
+		{ "Version: ", &parser->package.version },
+		{ "Status: ", &parser->status },
+		{ "Architecture: ", &parser->architecture },
 	};
 
+	if (!len)
+		return stanza_end(parser);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
 		size_t n = strlen(fields[i].key);
 
@@ -105,29 +133,48 @@ static int field(struct stanza *s, const char *line, size_t len)
 	return 0;
 }
 
+/* `r` is what reading came to. */
+static int parser_finish(struct parser *parser, int r, struct package_db *ret, struct error *err)
+{
+	struct package_db *db = &parser->db;
+
+	if (r == 0)
+		r = stanza_end(parser);
+	if (r < 0)
+		return error_errno(err, r, "read the package database");
+	if (db->len)
+		qsort(db->items, db->len, sizeof(*db->items), by_name);
+	*ret = *db;
+	*db = (struct package_db){ 0 };
+	return 0;
+}
+
 int package_db_parse(const char *text, size_t len, struct package_db *ret, struct error *err)
 {
-	_cleanup_(package_db_release) struct package_db db = { 0 };
-	_cleanup_(stanza_release) struct stanza stanza = { 0 };
+	_cleanup_(parser_release) struct parser parser = { 0 };
 	int r = 0;
 
 	for (size_t at = 0; r == 0 && at < len;) {
-		const char *line = text + at;
-		const char *newline = memchr(line, '\n', len - at);
-		size_t n = newline ? (size_t)(newline - line) : len - at;
+		const char *newline = memchr(text + at, '\n', len - at);
+		size_t n = newline ? (size_t)(newline - text) - at : len - at;
 
+		r = parse_line(&parser, text + at, n);
 		at += n + 1;
-		r = n == 0 ? stanza_end(&stanza, &db) : field(&stanza, line, n);
 	}
-	if (r == 0)
-		r = stanza_end(&stanza, &db);
-	if (r < 0)
-		return error_errno(err, r, "read the package database");
-	if (db.len)
-		qsort(db.items, db.len, sizeof(*db.items), by_name);
-	*ret = db;
-	db = (struct package_db){ 0 };
-	return 0;
+	return parser_finish(&parser, r, ret, err);
+}
+
+struct rpm_lines {
+	struct parser parser;
+	int result;
+};
+
+static void take_rpm_line(void *userdata, int stream, const char *line)
+{
+	struct rpm_lines *lines = userdata;
+
+	if (stream == 1 && lines->result == 0)
+		lines->result = parse_line(&lines->parser, line, strlen(line));
 }
 
 static int read_rpm(const struct host *host, struct package_db *ret, struct error *err)
@@ -137,31 +184,38 @@ static int read_rpm(const struct host *host, struct package_db *ret, struct erro
 		"Package: %{NAME}\\nVersion: %{VERSION}-%{RELEASE}\\nStatus: install ok installed\\n\\n",
 		NULL,
 	};
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	struct spawn_options options = { .timeout_ms = 60000, .output_cap = 8 << 20 };
-	int r = host_check(host, ARGV, &options, &result, err);
+	struct rpm_lines lines = { 0 };
+	struct spawn_options options = { .timeout_ms = 60000,
+					 .output_cap = 1,
+					 .on_line = take_rpm_line,
+					 .userdata = &lines };
+	int r = host_check(host, ARGV, &options, NULL, err);
 
 	if (r < 0)
-		return error_context(err, "list the installed packages");
-	return package_db_parse(strbuf_str(&result.out), result.out.len, ret, err);
+		r = error_context(err, "list the installed packages");
+	else
+		r = parser_finish(&lines.parser, lines.result, ret, err);
+	parser_release(&lines.parser);
+	return r;
+}
+
+static int read_dpkg(const struct host *host, struct package_db *ret, struct error *err)
+{
+	_cleanup_(parser_release) struct parser parser = { 0 };
+	_cleanup_fd_ int fd = host_open(host, "/var/lib/dpkg/status", O_RDONLY | O_NONBLOCK, 0);
+
+	if (fd < 0)
+		return error_errno(err, fd, "read '/var/lib/dpkg/status'");
+	return parser_finish(&parser, lines_read_fd(fd, parse_line, &parser), ret, err);
 }
 
 int package_db_read(const struct host *host, enum package_family family, struct package_db *ret,
 		    struct error *err)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t len;
-	int r;
-
 	*ret = (struct package_db){ 0 };
 	if (family == PACKAGES_NONE)
 		return 0;
-	if (family == PACKAGES_DNF)
-		return read_rpm(host, ret, err);
-	r = host_read(host, "/var/lib/dpkg/status", STATUS_CAP, &text, &len);
-	if (r < 0)
-		return error_errno(err, r, "read '/var/lib/dpkg/status'");
-	return package_db_parse(text, len, ret, err);
+	return family == PACKAGES_DNF ? read_rpm(host, ret, err) : read_dpkg(host, ret, err);
 }
 
 bool package_db_interrupted(const struct host *host)

@@ -10,9 +10,12 @@
 
 struct package {
 	char *name;
+	char *spec; /* "name:amd64", as dpkg wants it where a name alone may be ambiguous */
 	char *version;
 	bool installed;	  /* unpacked and configured */
-	bool broken;	  /* half-installed, unpacked, half-configured, triggers pending... */
+	bool triggers;	  /* installed, and triggers of it (or for it) are still to run */
+	bool broken;	  /* half-installed, unpacked, half-configured... */
+	bool unpacked;	  /* broken, and all it lacks is to be configured */
 	bool configured_only; /* removed, its configuration files are still there */
 };
 

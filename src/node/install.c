@@ -1,4 +1,5 @@
 /* Forward: checks, plan, preparation, journaled changes, verification, settling. */
+#include "change/triggers.h"
 #include "node/node.h"
 
 static const struct step *step_of(const struct change *change)
@@ -120,7 +121,16 @@ static int prove(struct node *node, const char *only, struct report *report, str
 		return r;
 	if (report_count(report, CHECK_FAIL))
 		return error_set(err, EPROTO, "the changes are made but do not hold: see the failed checks");
-	return only ? 0 : settle(node, err);
+	return 0;
+}
+
+/* A run that failed begins nothing more, but what it began must not go on behind its back. */
+static int end_triggers(struct node *node, int r, struct error *err)
+{
+	if (r == 0)
+		return triggers_finish(&node->ctx.change, err);
+	triggers_wait(&node->ctx.change);
+	return r;
 }
 
 /* What a plan that was carried out leaves to do is a defect of ours: say so rather than loop. */
@@ -169,5 +179,8 @@ int node_install(struct node *node, const char *only, const char *command, struc
 		r = converged(node, only, err);
 	if (r == 0)
 		r = prove(node, only, report, err);
+	r = end_triggers(node, r, err);
+	if (r == 0 && !only)
+		r = settle(node, err);
 	return r < 0 ? r : 1;
 }

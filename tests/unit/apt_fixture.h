@@ -16,6 +16,8 @@ _maybe_ static void put_apt(void)
 	put("/var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages",
 	    "");
 	put("/simulation", "");
+	if (!is_there(STATUS))
+		put(STATUS, "");
 	put_program(
 		"apt-get",
 		"cd \"$HOST_ROOT\"; env >environment; verb=; simulate=; download=\n"

@@ -129,6 +129,29 @@ static void no_service_starts_meanwhile(void **state)
 	assert_false(is_there(POLICY ".berth-saved"));
 }
 
+/* apt only unpacks; those that are to be configured are named, with their architecture, and no others. */
+static void unpacked_packages_are_configured_by_name(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put("/status.installed",
+	    "Package: docker.io\nStatus: install ok unpacked\nArchitecture: amd64\nVersion: 1\n\n"
+	    "Package: lsb-release\nStatus: install ok unpacked\nArchitecture: all\nVersion: 1\n\n"
+	    "Package: libc-bin\nStatus: install ok triggers-pending\nArchitecture: amd64\nVersion: 1\n\n"
+	    "Package: old\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n\n");
+	must(apt_install(&ctx, items(), &must_err));
+	assert_says(call(0), "DPkg::ConfigurePending=false");
+	assert_string_equal(call(1), "dpkg --force-confdef --force-confold --no-triggers --configure "
+				     "docker.io:amd64 lsb-release");
+	assert_string_equal(call(2), "");
+	put("/fail.dpkg", "dpkg: error processing package docker.io (--configure):\n no space\n");
+	assert_int_equal(apt_install(&ctx, items(), &err), -EPROTO);
+	assert_string_equal(err.message, "the packages cannot be installed: dpkg: error processing "
+					 "package docker.io (--configure): no space");
+	assert_false(is_there(POLICY));
+}
+
 static void a_policy_of_the_users_comes_back(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -280,6 +303,7 @@ int main(void)
 		change_test(the_engine_under_a_kubelet),
 		change_test(only_the_bundle_is_known),
 		change_test(no_service_starts_meanwhile),
+		change_test(unpacked_packages_are_configured_by_name),
 		change_test(a_policy_of_the_users_comes_back),
 		change_test(cleaning_up_after_a_cut),
 		change_test(what_was_left_is_configured),

@@ -14,7 +14,7 @@ static void states(void **state)
 {
 	static const struct {
 		const char *status;
-		bool installed, broken, configured_only;
+		bool installed, broken, configured_only, triggers, unpacked;
 	} TABLE[] = {
 		{ "install ok installed", true, false, false },
 		{ "hold ok installed", true, false, false },
@@ -24,10 +24,12 @@ static void states(void **state)
 		{ "install ok half-installed", false, true, false },
 		{ "install reinstreq half-installed", false, true, false },
 		{ "install reinstreq installed", true, true, false },
-		{ "install ok unpacked", false, true, false },
-		{ "install ok half-configured", false, true, false },
-		{ "install ok triggers-awaited", false, true, false },
-		{ "install ok triggers-pending", false, true, false },
+		{ "install ok unpacked", false, true, false, false, true },
+		{ "install ok half-configured", false, true, false, false, true },
+		{ "deinstall ok half-configured", false, true, false },
+		{ "install reinstreq unpacked", false, true, false },
+		{ "install ok triggers-awaited", true, false, false, true },
+		{ "install ok triggers-pending", true, false, false, true },
 		{ "unknown ok not-installed", false, false, false },
 		{ "purge ok not-installed", false, false, false },
 	};
@@ -44,6 +46,8 @@ static void states(void **state)
 		assert_int_equal(p->installed, TABLE[i].installed);
 		assert_int_equal(p->broken, TABLE[i].broken);
 		assert_int_equal(p->configured_only, TABLE[i].configured_only);
+		assert_int_equal(p->triggers, TABLE[i].triggers);
+		assert_int_equal(p->unpacked, TABLE[i].unpacked);
 		assert_int_equal(package_db_installed(&db, "p"), TABLE[i].installed);
 	}
 }

@@ -15,6 +15,8 @@ def parse(arguments):
             skip = False
         elif word == "-o":
             skip = True
+        elif word.endswith("DPkg::ConfigurePending=false"):
+            flags.append("--unpack-only")
         elif word.startswith("--"):
             flags.append(word)
         elif not word.startswith("-"):
@@ -84,7 +86,9 @@ def install(flags, items):
         return
     check_interrupted()
     with dpkg.running():
-        unpack_and_configure(packages, chosen)
+        unpack(packages, chosen)
+        if "--unpack-only" not in flags:
+            configure(packages)
 
 
 def check_interrupted():
@@ -93,7 +97,7 @@ def check_interrupted():
                       "the problem. ", 100)
 
 
-def unpack_and_configure(packages, chosen):
+def unpack(packages, chosen):
     moment("apt-get install")
     for package in chosen:
         say(f"Unpacking {package.name} ({package.fields['Version']}) ...")
@@ -101,7 +105,11 @@ def unpack_and_configure(packages, chosen):
         if ordered("fail-unpack") == package.name:
             raise Failure(f"dpkg: error processing archive {package.name} (--unpack):\n"
                           "E: Sub-process /usr/bin/dpkg returned an error code (1)")
+
+
+def configure(packages):
     left = dpkg.configure_pending(packages)
+    dpkg.run_triggers(packages)
     if left:
         raise Failure(f"dpkg: dependency problems prevent configuration of {left[0]}:\n"
                       "E: Sub-process /usr/bin/dpkg returned an error code (1)", 100)
@@ -120,6 +128,8 @@ def take_away(verb, flags, items):
     check_interrupted()
     with dpkg.running():
         remove_and_purge(verb, packages, gone, items)
+        if "--unpack-only" not in flags:
+            dpkg.run_triggers(packages)
 
 
 def outermost(packages, gone):

@@ -105,6 +105,18 @@ def unpack(packages, package):
     fields = {key: package.fields[key] for key in KEPT if key in package.fields}
     packages[package.name] = {"Package": package.name, "Status": "", **fields}
     set_state(packages, package.name, "install reinstreq half-installed")
+    try:
+        put_files(package)
+    except OSError as error:  # it is taken back, as dpkg does
+        drop_files([entry[2] for entry in package.entries])
+        del packages[package.name]
+        save(packages)
+        raise Failure(f"dpkg: error processing archive {package.name} (--unpack):\n {error.strerror}\n"
+                      f"E: Sub-process /usr/bin/dpkg returned an error code (1)", 100) from None
+    set_state(packages, package.name, "install ok unpacked")
+
+
+def put_files(package):
     for kind, mode, path, data in package.entries:
         os.makedirs(os.path.dirname(real(path)), exist_ok=True)
         if kind == "dir":
@@ -114,13 +126,31 @@ def unpack(packages, package):
                 file.write(data)
             os.chmod(real(path), mode)
     write(f"{INFO}/{package.name}.list", "".join(entry[2] + "\n" for entry in package.entries))
-    set_state(packages, package.name, "install ok unpacked")
 
 
 def configure(packages, name):
     set_state(packages, name, "install ok half-configured")
     maintainer.configure(name, files_of(name))
     set_state(packages, name, "install ok installed")
+    activate_triggers(packages, name)
+
+
+# ---- triggers: programs that belong into the initramfs have it made anew, once for all of them ----
+
+INTERESTED = "initramfs-tools"
+ACTIVATING = ("fuse3", "xfsprogs")
+
+
+def activate_triggers(packages, name):
+    if name in ACTIVATING and state(packages, INTERESTED) == "installed":
+        set_state(packages, INTERESTED, "install ok triggers-pending")
+
+
+def run_triggers(packages):
+    if state(packages, INTERESTED) == "triggers-pending":
+        say(f"Processing triggers for {INTERESTED} ({packages[INTERESTED]['Version']}) ...")
+        set_state(packages, INTERESTED, "install ok half-configured")
+        set_state(packages, INTERESTED, "install ok installed")
 
 
 def is_pending(fields):
@@ -136,9 +166,11 @@ def lacks(packages, name):
     return next((need for need in depends(packages[name]) if need not in there), None)
 
 
-def configure_pending(packages):
-    """All that can be; the names that cannot, for want of what they depend on."""
+def configure_pending(packages, chosen=None):
+    """All (or those chosen) that can be; the names that cannot, for want of what they depend on."""
     left = [name for name, fields in packages.items() if is_pending(fields)]
+    if chosen is not None and set(chosen) != set(left):
+        raise Failure(f"dpkg: error: asked to configure {chosen}, and {left} are to be configured")
     ready = True
     while ready:
         ready = [name for name in left if lacks(packages, name) is None]
@@ -193,6 +225,7 @@ def purge_package(packages, name):
     maintainer.after_purge(name, paths)
     del packages[name]
     save(packages)
+    activate_triggers(packages, name)
     for file in names(INFO):
         if file == f"{name}.list":
             remove(f"{INFO}/{file}")
@@ -202,12 +235,18 @@ def purge_package(packages, name):
 # ---- the programs ----
 
 def main(arguments):
-    """dpkg: --configure -a is all that berth asks of it."""
-    if list(arguments[-2:]) != ["--configure", "-a"]:
-        raise Failure(f"dpkg: error: the test does not know {' '.join(arguments)}")
+    """dpkg: to configure all, or just those named and without triggers, is all that berth asks of it."""
+    words = [word for word in arguments if not word.startswith("--force-conf")]
     packages = database()
-    remove(INTERRUPTED)
-    left = configure_pending(packages)
+    if words == ["--configure", "-a"]:
+        remove(INTERRUPTED)
+        left = configure_pending(packages)
+        run_triggers(packages)
+    elif words[:2] == ["--no-triggers", "--configure"]:
+        with running():
+            left = configure_pending(packages, [spec.split(":")[0] for spec in words[2:]])
+    else:
+        raise Failure(f"dpkg: error: the test does not know {' '.join(arguments)}")
     if left:
         raise Failure("\n".join(
             f"dpkg: dependency problems prevent configuration of {name}:\n {name} depends on "
