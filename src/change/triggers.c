@@ -36,7 +36,7 @@ static int pending(struct change_context *ctx, struct error *err)
 static void say_waiting(const struct change_context *ctx)
 {
 	if (ctx->triggers.pid)
-		progress_activity(ctx->progress, "waiting for triggers of the packages (an initramfs, caches)");
+		progress_activity(ctx->progress, "waiting for triggers of the packages");
 }
 
 void triggers_wait(struct change_context *ctx)

@@ -11,10 +11,9 @@ enum mode { MODE_PLAIN, MODE_TERMINAL, MODE_JSON, MODE_QUIET };
 /* The one screen there is. */
 static struct {
 	enum mode mode;
-	const struct step *step;
-	char phase[16];
+	const char *stage; /* NULL: none */
 	char activity[256];
-	uint64_t step_start, done, total, drawn;
+	uint64_t stage_start, done, total, drawn;
 	char drawn_activity[256];
 } screen;
 
@@ -55,15 +54,15 @@ static void draw(void)
 	char line[512], elapsed[UNITS_MAX], done[UNITS_MAX], total[UNITS_MAX], bytes[96] = "";
 	uint64_t now = monotonic_ms();
 
-	if (screen.mode != MODE_TERMINAL || !screen.step)
+	if (screen.mode != MODE_TERMINAL || !screen.stage)
 		return;
 	if (screen.done && screen.total)
 		(void)snprintf(bytes, sizeof(bytes), " %s of %s", size_format(screen.done, done),
 			       size_format(screen.total, total));
 	else if (screen.done)
 		(void)snprintf(bytes, sizeof(bytes), " %s", size_format(screen.done, done));
-	duration_format(now - screen.step_start, elapsed);
-	(void)snprintf(line, sizeof(line), "  . %-12s %6s %s%s%s", screen.step->name, elapsed,
+	duration_format(now - screen.stage_start, elapsed);
+	(void)snprintf(line, sizeof(line), "  . %-12s %6s %s%s%s", screen.stage, elapsed,
 		       screen.activity, bytes, "");
 	printf("\r\033[K%.*s", (int)width() - 1, line);
 	(void)fflush(stdout);
@@ -73,13 +72,13 @@ static void draw(void)
 /* Elapsed time goes on while a child works: redrawn by a timer, from signal-safe calls only. */
 static void tick(int sig)
 {
-	uint64_t s = (monotonic_ms() - screen.step_start) / 1000;
+	uint64_t s = (monotonic_ms() - screen.stage_start) / 1000;
 	char text[32] = "\r\033[17C      ";
 	size_t at = 12;
 	int saved = errno;
 
 	(void)sig;
-	if (!screen.step || monotonic_ms() - screen.drawn < 900)
+	if (!screen.stage || monotonic_ms() - screen.drawn < 900)
 		goto out;
 	text[at] = 's';
 	do {
@@ -99,36 +98,48 @@ static void json_event(json_t *event)
 	json_decref(event);
 }
 
-static void step_begin(void *userdata, const struct step *step, const char *phase)
+static void stage_begin(void *userdata, const char *phase, const char *name)
 {
 	(void)userdata;
-	screen.step = step;
-	screen.step_start = monotonic_ms();
+	screen.stage = name;
+	screen.stage_start = monotonic_ms();
 	screen.done = screen.total = 0;
 	screen.activity[0] = '\0';
-	(void)snprintf(screen.phase, sizeof(screen.phase), "%s", phase);
 	if (screen.mode == MODE_JSON)
 		json_event(json_pack("{s:s, s:s, s:s}", "event", "step-begin", "phase", phase, "step",
-				     step->name));
+				     name));
 	draw();
 }
 
-static void step_end(void *userdata, const struct step *step, bool ok, uint64_t ms)
+static void print_stage(const char *phase, const char *name, const char *summary, bool ok, uint64_t ms)
 {
+	bool verify = strcmp(phase, "verify") == 0;
 	char elapsed[UNITS_MAX];
 
-	(void)userdata;
+	if (screen.mode == MODE_TERMINAL)
+		fputs("\r\033[K", stdout);
+	/* That all checks passed is not worth a line: a run with nothing to do has just one. */
+	if (ok && strcmp(phase, "check") == 0)
+		return;
 	duration_format(ms, elapsed);
-	screen.step = NULL;
+	printf("  %s%s%s %-12s %6s ", ui_colour(ok ? CHECK_PASS : CHECK_FAIL), ok ? "ok" : "--",
+	       ui_plain(), name, elapsed);
+	if (ok)
+		printf("%s%s\n", verify ? "verified: " : "", summary);
+	else
+		puts(verify ? "not verified" : "not done");
+}
+
+static void stage_end(void *userdata, const char *phase, const char *name, const char *summary, bool ok,
+		      uint64_t ms)
+{
+	(void)userdata;
+	screen.stage = NULL;
 	if (screen.mode == MODE_JSON)
-		json_event(json_pack("{s:s, s:s, s:s, s:b, s:I}", "event", "step-end", "phase",
-				     screen.phase, "step", step->name, "ok", ok, "ms",
-				     (json_int_t)ms));
+		json_event(json_pack("{s:s, s:s, s:s, s:b, s:I}", "event", "step-end", "phase", phase,
+				     "step", name, "ok", ok, "ms", (json_int_t)ms));
 	else if (screen.mode != MODE_QUIET)
-		printf("%s  %s%s%s %-12s %6s %s%s\n", screen.mode == MODE_TERMINAL ? "\r\033[K" : "",
-		       ui_colour(ok ? CHECK_PASS : CHECK_FAIL), ok ? "ok" : "--", ui_plain(),
-		       step->name, elapsed, strcmp(screen.phase, "verify") == 0 ? "verified: " : "",
-		       step->summary);
+		print_stage(phase, name, summary, ok, ms);
 	(void)fflush(stdout);
 }
 
@@ -212,8 +223,8 @@ void ui_begin(const struct arguments *args, struct node *node)
 		      args->quiet      ? MODE_QUIET :
 		      on_terminal()    ? MODE_TERMINAL :
 					 MODE_PLAIN;
-	node->observer = (struct observer){ .step_begin = step_begin,
-					    .step_end = step_end,
+	node->observer = (struct observer){ .stage_begin = stage_begin,
+					    .stage_end = stage_end,
 					    .change_begin = change_begin,
 					    .change_end = change_end,
 					    .undone = undone };
@@ -229,9 +240,9 @@ void ui_end(void)
 	struct itimerval never = { 0 };
 
 	(void)setitimer(ITIMER_REAL, &never, NULL);
-	if (screen.mode == MODE_TERMINAL && screen.step)
+	if (screen.mode == MODE_TERMINAL && screen.stage)
 		fputs("\r\033[K", stdout);
-	screen.step = NULL;
+	screen.stage = NULL;
 	(void)fflush(stdout);
 }
 

@@ -1,23 +1,28 @@
 /* Forward: checks, plan, preparation, journaled changes, verification, settling. */
 #include "change/triggers.h"
 #include "node/node.h"
-
-static const struct step *step_of(const struct change *change)
-{
-	return step_find(change->step);
-}
+#include "node/stage.h"
 
 /* Get what is needed from outside for the whole plan: after this, no network is needed. */
 static int prepare(struct node *node, const struct plan *plan, struct error *err)
 {
-	for (size_t i = 0; i < plan->len; i++) {
-		const struct change *c = &plan->items[i];
-		int r = c->kind->prepare ? c->kind->prepare(&node->ctx.change, c, err) : 0;
+	struct stage stage = { 0 };
+	int r = 0;
 
+	for (size_t i = 0; r == 0 && i < plan->len; i++) {
+		const struct change *c = &plan->items[i];
+
+		if (!c->kind->prepare)
+			continue;
+		if (!stage.name)
+			stage_begin(&stage, node, "fetch", "fetch",
+				    "what is needed from outside is here; nothing was changed so far");
+		r = c->kind->prepare(&node->ctx.change, c, err);
 		if (r < 0)
-			return error_context(err, "%s", c->step);
+			r = error_context(err, "%s", c->step);
 	}
-	return 0;
+	stage_end(&stage, r == 0);
+	return r;
 }
 
 static int apply_one(struct node *node, const struct change *change, struct error *err)
@@ -56,26 +61,20 @@ static int apply_observed(struct node *node, const struct change *change, struct
 
 static int apply_all(struct node *node, const struct plan *plan, struct error *err)
 {
-	const struct observer *o = &node->observer;
-	const struct step *step = NULL;
-	uint64_t start = 0;
+	struct stage stage = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < plan->len; i++) {
 		const struct change *change = &plan->items[i];
 
-		if (step_of(change) != step) {
-			if (step && o->step_end)
-				o->step_end(o->userdata, step, true, monotonic_ms() - start);
-			step = step_of(change);
-			start = monotonic_ms();
-			if (o->step_begin)
-				o->step_begin(o->userdata, step, "apply");
+		if (!stage.name || strcmp(stage.name, change->step) != 0) {
+			stage_end(&stage, true);
+			stage_begin(&stage, node, "apply", change->step,
+				    step_find(change->step)->summary);
 		}
 		r = apply_observed(node, change, err);
 	}
-	if (step && o->step_end)
-		o->step_end(o->userdata, step, r == 0, monotonic_ms() - start);
+	stage_end(&stage, r == 0);
 	/* Files of units that no later change started (drop-ins alone) must be known all the same. */
 	return r < 0 ? r : context_reload(&node->ctx.change, err);
 }
@@ -127,9 +126,16 @@ static int prove(struct node *node, const char *only, struct report *report, str
 /* A run that failed begins nothing more, but what it began must not go on behind its back. */
 static int end_triggers(struct node *node, int r, struct error *err)
 {
+	struct stage stage = { 0 };
+
+	if (node->ctx.change.triggers.pid)
+		stage_begin(&stage, node, "finish", "triggers",
+			    "the packages' own work behind the installation (an initramfs, caches)");
 	if (r == 0)
-		return triggers_finish(&node->ctx.change, err);
-	triggers_wait(&node->ctx.change);
+		r = triggers_finish(&node->ctx.change, err);
+	else
+		triggers_wait(&node->ctx.change);
+	stage_end(&stage, r == 0);
 	return r;
 }
 

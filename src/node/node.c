@@ -2,6 +2,7 @@
 
 #include "change/apt.h"
 #include "change/packages.h"
+#include "node/stage.h"
 #include "step/layout.h"
 
 #include <fcntl.h>
@@ -138,8 +139,14 @@ int node_clean_up(struct node *node, struct error *err)
 int node_check(struct node *node, struct report *report, struct error *err)
 {
 	for (const struct step *const *s = steps; *s; s++) {
-		int r = (*s)->check ? (*s)->check(&node->ctx, report, err) : 0;
+		struct stage stage;
+		int r;
 
+		if (!(*s)->check)
+			continue;
+		stage_begin(&stage, node, "check", (*s)->name, (*s)->summary);
+		r = (*s)->check(&node->ctx, report, err);
+		stage_end(&stage, r >= 0 && !report_count(report, CHECK_FAIL));
 		if (r < 0)
 			return error_context(err, "%s", (*s)->name);
 	}
@@ -164,19 +171,15 @@ int node_plan(struct node *node, const char *only, struct plan *ret, struct erro
 int node_verify(struct node *node, const char *only, struct report *report, struct error *err)
 {
 	for (const struct step *const *s = steps; *s; s++) {
-		uint64_t start = monotonic_ms();
 		size_t failed = report_count(report, CHECK_FAIL);
+		struct stage stage;
 		int r;
 
 		if (!(*s)->verify || (only && strcmp(only, (*s)->name) != 0))
 			continue;
-		if (node->observer.step_begin)
-			node->observer.step_begin(node->observer.userdata, *s, "verify");
+		stage_begin(&stage, node, "verify", (*s)->name, (*s)->summary);
 		r = (*s)->verify(&node->ctx, report, err);
-		if (node->observer.step_end)
-			node->observer.step_end(node->observer.userdata, *s,
-						r >= 0 && report_count(report, CHECK_FAIL) == failed,
-						monotonic_ms() - start);
+		stage_end(&stage, r >= 0 && report_count(report, CHECK_FAIL) == failed);
 		if (r < 0)
 			return error_context(err, "verify %s", (*s)->name);
 	}

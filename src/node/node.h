@@ -11,8 +11,10 @@
 
 /* What a run tells the one who watches. All optional; called in order, from the run's own thread. */
 struct observer {
-	void (*step_begin)(void *userdata, const struct step *step, const char *phase);
-	void (*step_end)(void *userdata, const struct step *step, bool ok, uint64_t ms);
+	/* Phases: "check", "fetch", "apply", "verify", "finish"; the name is a step's, or the phase's own. */
+	void (*stage_begin)(void *userdata, const char *phase, const char *name);
+	void (*stage_end)(void *userdata, const char *phase, const char *name, const char *summary,
+			  bool ok, uint64_t ms);
 	void (*change_begin)(void *userdata, const struct change *change);
 	void (*change_end)(void *userdata, const struct change *change, bool ok, uint64_t ms);
 	void (*undone)(void *userdata, const struct journal_entry *entry, enum undo_outcome outcome,
