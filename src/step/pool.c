@@ -222,6 +222,13 @@ static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err
 	return pool_probe(ctx, pool_target(ctx), ret, err);
 }
 
+static int check(struct step_context *ctx, struct report *report, struct error *err)
+{
+	(void)err;
+	pool_check_size(ctx, report);
+	return 0;
+}
+
 static int verify(struct step_context *ctx, struct report *report, struct error *err)
 {
 	return pool_verify(ctx, report, err);
@@ -236,6 +243,7 @@ const struct step step_pool = {
 	.name = "pool",
 	.summary = "XFS with project quotas under Docker and Sysbox",
 	.probe = probe,
+	.check = check,
 	.plan = plan_pool,
 	.verify = verify,
 	.settle = settle,

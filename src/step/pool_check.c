@@ -36,6 +36,21 @@ int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret,
 	return 0;
 }
 
+void pool_check_size(struct step_context *ctx, struct report *report)
+{
+	char now[UNITS_MAX], wanted[UNITS_MAX];
+	struct stat st;
+
+	if (*ctx->spec->pool.device || host_stat(ctx->host, ctx->spec->pool.image, &st, true) < 0 ||
+	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size == ctx->spec->pool.size)
+		return;
+	size_format((uint64_t)st.st_size, now);
+	size_format(ctx->spec->pool.size, wanted);
+	report_add(report, "pool.size", CHECK_WARN, "set pool.size to what it is",
+		   "the pool's image has %s, pool.size says %s: the size of a pool that is there is not "
+		   "changed by an installation", now, wanted);
+}
+
 static bool bound(struct step_context *ctx, const char *place, const char *part)
 {
 	const struct mount_entry *pool = mount_table_at(&ctx->facts.mounts, POOL_DIR);

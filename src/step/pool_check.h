@@ -5,6 +5,10 @@
 #include "step/step.h"
 
 int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret, struct error *err);
+
+/* Does an image that is there have the size that the settings name? Only said: it is not changed. */
+void pool_check_size(struct step_context *ctx, struct report *report);
+
 int pool_verify(struct step_context *ctx, struct report *report, struct error *err);
 
 /* Remove the old copies of what was moved into the pool. */

@@ -82,6 +82,46 @@ static int plan_packages_needed(struct step_context *ctx, struct plan *plan, str
 	return r < 0 ? r : plan_package(ctx, plan, err);
 }
 
+static char *mgr_command(const struct step_context *ctx)
+{
+	return xasprintf("/usr/bin/sysbox-mgr --log-level %s%s", ctx->spec->sysbox.log_level,
+			 ctx->spec->sysbox.inner_image_preload ? "" :
+								 " --disable-inner-image-preload");
+}
+
+/*
+ * Sysbox is not restarted for the sake of a flag: at its start it wipes what sandboxes have in
+ * /var/lib/sysbox. So what runs may be older than the settings, and that is said.
+ */
+static int check_flags(struct step_context *ctx, struct report *report, struct error *err)
+{
+	_cleanup_free_ char *path = NULL, *running = NULL;
+	_cleanup_free_ char *wanted_command = mgr_command(ctx);
+	const struct unit_state *u;
+	size_t len = 0;
+	int r = 0;
+
+	if (!host_exists(ctx->host, "/run/systemd/system"))
+		return 0;
+	r = context_unit(&ctx->change, "sysbox-mgr.service", &u, err);
+	if (r < 0 || u->main_pid <= 0)
+		return r;
+	path = xasprintf("/proc/%d/cmdline", u->main_pid);
+	if (!path || !wanted_command || host_read(ctx->host, path, 65536, &running, &len) < 0)
+		return 0;
+	for (size_t i = 0; i + 1 < len; i++) {
+		if (!running[i])
+			running[i] = ' ';
+	}
+	if (strcmp(running, wanted_command) != 0)
+		report_add(report, "sysbox.flags", CHECK_WARN,
+			   "stop the sandboxes, then systemctl restart sysbox (it wipes their inner Docker "
+			   "data), or wait for the next boot",
+			   "sysbox-mgr runs as '%.200s', the settings say '%.200s': in force from its next "
+			   "start", running, wanted_command);
+	return 0;
+}
+
 /* Its flags, and that it never starts on the root disk. */
 static int plan_units(struct step_context *ctx, struct plan *plan, struct error *err)
 {
@@ -92,13 +132,12 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 				    "\n"
 				    "[Service]\n"
 				    "ExecStart=\n";
-	const char *level = ctx->spec->sysbox.log_level;
-	_cleanup_free_ char *mgr = xasprintf(
-		"# Written by berth.\n%sExecStart=/usr/bin/sysbox-mgr --log-level %s%s\n", GUARD, level,
-		ctx->spec->sysbox.inner_image_preload ? "" : " --disable-inner-image-preload");
+	_cleanup_free_ char *command = mgr_command(ctx);
+	_cleanup_free_ char *mgr =
+		command ? xasprintf("# Written by berth.\n%sExecStart=%s\n", GUARD, command) : NULL;
 	_cleanup_free_ char *fs = xasprintf(
 		"# Written by berth.\n[Service]\nExecStart=\nExecStart=/usr/bin/sysbox-fs --log-level %s\n",
-		level);
+		ctx->spec->sysbox.log_level);
 	int r = mgr && fs ? 0 : error_errno(err, ENOMEM, "plan Sysbox's units");
 
 	if (r == 0)
@@ -163,6 +202,7 @@ const struct step step_sysbox = {
 	.name = "sysbox",
 	.summary = "Sysbox CE by its pinned package, and its units",
 	.probe = probe,
+	.check = check_flags,
 	.plan = plan_sysbox,
 	.verify = verify,
 };

@@ -185,6 +185,23 @@ static void what_is_there(void **state)
 	assert_verdict("sysbox", CHECK_SKIP);
 }
 
+/* Flags that came later wait for Sysbox's next start, and that is said. */
+static void what_runs_is_older_than_the_settings(void **state)
+{
+	static const char RUNNING[] = "/usr/bin/sysbox-mgr\0--log-level\0info";
+
+	put_unit("sysbox-mgr.service", "active", "static", "MainPID=512\n");
+	put_bytes("/proc/512/cmdline", RUNNING, sizeof(RUNNING), 0444);
+	must(step_sysbox.check(&step, &report, &must_err));
+	assert_null(check_of("sysbox.flags"));
+	spec.sysbox.inner_image_preload = false;
+	must(step_sysbox.check(&step, &report, &must_err));
+	assert_verdict("sysbox.flags", CHECK_WARN);
+	assert_says(check_of("sysbox.flags")->text,
+		    "runs as '/usr/bin/sysbox-mgr --log-level info', the settings say "
+		    "'/usr/bin/sysbox-mgr --log-level info --disable-inner-image-preload'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +214,7 @@ int main(void)
 		step_test(an_architecture_without_a_package),
 		step_test(its_units),
 		step_test(what_is_there),
+		step_test(what_runs_is_older_than_the_settings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

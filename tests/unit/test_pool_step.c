@@ -1,0 +1,59 @@
+#include "step_fixture.h"
+
+#include "step/layout.h"
+
+static void said_that_a_pool_keeps_its_size(void **state)
+{
+	must(step_pool.check(&step, &report, &must_err));
+	assert_null(check_of("pool.size")); /* none is there yet */
+	put("/var/lib/docker-xfs.img", "");
+	assert_int_equal(truncate(real("/var/lib/docker-xfs.img"), (off_t)spec.pool.size), 0);
+	must(step_pool.check(&step, &report, &must_err));
+	assert_null(check_of("pool.size"));
+	spec.pool.size *= 2;
+	must(step_pool.check(&step, &report, &must_err));
+	assert_verdict("pool.size", CHECK_WARN);
+	assert_says(check_of("pool.size")->text, "the pool's image has 50G, pool.size says 100G");
+}
+
+static void the_image_is_nothing_to_a_pool_on_a_device(void **state)
+{
+	put("/var/lib/docker-xfs.img", "not one");
+	free(spec.pool.device);
+	spec.pool.device = strdup("/dev/sdb");
+	must(step_pool.check(&step, &report, &must_err));
+	assert_null(check_of("pool.size"));
+}
+
+/* No unit that Docker needs is written before its mount's data is where it belongs. */
+static void mounts_come_behind_the_data(void **state)
+{
+	size_t moved = 0, mount = 0;
+
+	put("/usr/sbin/mkfs.xfs", "");
+	assert_int_equal(chmod(real("/usr/sbin/mkfs.xfs"), 0755), 0);
+	put("/var/lib/docker/image/x", "data");
+	put_recorded("disk=200G\n");
+	must(plan_step(&step_pool, &must_err));
+	for (size_t i = 0; i < plan.len; i++) {
+		const struct change *c = &plan.items[i];
+
+		if (c->kind == &change_move && strcmp(c->target, DOCKER_DATA) == 0)
+			moved = i + 1;
+		if (strcmp(c->target, UNIT_DIR "/" DOCKER_MOUNT) == 0)
+			mount = i + 1;
+	}
+	assert_true(moved && mount);
+	assert_true(moved < mount);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		step_test(said_that_a_pool_keeps_its_size),
+		step_test(the_image_is_nothing_to_a_pool_on_a_device),
+		step_test(mounts_come_behind_the_data),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
