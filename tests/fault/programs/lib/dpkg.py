@@ -225,11 +225,11 @@ def purge_package(packages, name):
     maintainer.after_purge(name, paths)
     del packages[name]
     save(packages)
-    activate_triggers(packages, name)
     for file in names(INFO):
         if file == f"{name}.list":
             remove(f"{INFO}/{file}")
     moment(f"{name}: purged")
+    activate_triggers(packages, name)
 
 
 # ---- the programs ----
