@@ -92,7 +92,7 @@ def _bootstrap(suite, tree, debs):
     hooks = []
     # Before the kernel's own hook makes an initramfs, so that it is made once and the right way.
     for path, content in recipe.node_files(suite).items():
-        if path.startswith("etc/initramfs-tools/"):
+        if path in recipe.BEFORE_THE_KERNEL:
             source = debs / path.replace("/", "_")
             source.write_text(content)
             copy = f'install -D -m 644 {shlex.quote(str(source))} "$1"/{path}'
@@ -100,6 +100,8 @@ def _bootstrap(suite, tree, debs):
     for row in recipe.archive_packages(suite):
         fetch = ["apt-get", "--yes", "--download-only", "--no-install-recommends", "install", *row]
         hooks.append('--customize-hook=chroot "$1" ' + shlex.join(fetch))
+        # Also what every node has: a bundle is resolved for one of which nothing is known.
+        hooks.append('--customize-hook=chroot "$1" ' + shlex.join([*fetch, "-oDir::State::Status=/dev/null"]))
     hooks.append(f"--customize-hook=copy-out /var/cache/apt/archives {shlex.quote(str(debs))}")
     tool(["mmdebstrap", *recipe.mmdebstrap_options(), *hooks, suite, tree,
           f"deb {recipe.MIRROR} {suite} {recipe.COMPONENT}"], timeout=_BUILD_TIMEOUT)

@@ -4,10 +4,12 @@ import json
 
 import berth_host
 import sysbox
+from setups import real_initramfs
 
 
 def test_plan_install_reboot_uninstall(node):
     berth_host.put_berth(node)
+    real_initramfs(node)
     before = berth_host.snapshot(node)
 
     plan = node.run(["berth", "plan"], check=False, timeout=300)
