@@ -1,4 +1,5 @@
 /* Forward: checks, plan, preparation, journaled changes, verification, settling. */
+#include "change/packages.h"
 #include "change/triggers.h"
 #include "node/node.h"
 
@@ -149,12 +150,22 @@ static int converged(struct node *node, const char *only, struct error *err)
 	return r;
 }
 
+/* Of a package transaction that was cut off: what it had installed is used from here on. */
+static int repair_packages(struct node *node, struct error *err)
+{
+	const struct journal_entry *cut = journal_unfinished(&node->journal, "packages", "packages");
+
+	return cut ? packages_repair(&node->ctx.change, cut->before, err) : 0;
+}
+
 int node_install(struct node *node, const char *only, const char *command, struct report *report,
 		 struct error *err)
 {
 	_cleanup_(plan_release) struct plan plan = PLAN_INIT;
 	int r = node_clean_up(node, err);
 
+	if (r == 0)
+		r = repair_packages(node, err);
 	if (r == 0)
 		r = facts_read(&node->ctx, err);
 	if (r == 0)

@@ -44,30 +44,36 @@ static int wanted(const struct step_context *ctx, struct error *err)
 static int plan_package(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	const char *arch = os_deb_arch(&ctx->os);
-	const char *version = ctx->spec->sysbox.version;
-	const char *url = ctx->spec->sysbox.url, *sha256 = ctx->spec->sysbox.sha256;
-	const char *file = ctx->spec->sysbox.file;
+	struct package_file deb = {
+		.package = PACKAGE,
+		.version = ctx->spec->sysbox.version,
+		.url = ctx->spec->sysbox.url,
+		.file = ctx->spec->sysbox.file,
+		.sha256 = ctx->spec->sysbox.sha256,
+	};
 	_cleanup_free_ char *official = NULL;
 
-	if (ctx->bundle_sysbox && !*file)
-		return plan_package_file(plan, &ctx->change, PACKAGE, version, "", ctx->bundle_sysbox,
-					 ctx->bundle_sysbox_sha256, "Sysbox from the bundle", err);
+	if (ctx->bundle_sysbox && !*deb.file) {
+		deb.url = "";
+		deb.file = ctx->bundle_sysbox;
+		deb.sha256 = ctx->bundle_sysbox_sha256;
+		return plan_package_file(plan, &ctx->change, &deb, "Sysbox from the bundle", err);
+	}
 	if (!arch)
 		return error_set(err, EOPNOTSUPP, "Sysbox has no package for '%s'", ctx->os.arch);
-	if (!*sha256 && !*url && !*file)
-		sha256 = sysbox_pin(version, arch);
-	if (!sha256)
+	if (!*deb.sha256 && !*deb.url && !*deb.file)
+		deb.sha256 = sysbox_pin(deb.version, arch);
+	if (!deb.sha256)
 		return error_set(err, ENOENT,
 				 "berth has no SHA-256 for Sysbox %s on %s: name it in sysbox.sha256, or "
-				 "choose one of %s", version, arch, sysbox_pinned_versions());
-	if (!*url) {
-		official = sysbox_official_url(version, arch);
-		url = official;
+				 "choose one of %s", deb.version, arch, sysbox_pinned_versions());
+	if (!*deb.url) {
+		official = sysbox_official_url(deb.version, arch);
+		deb.url = official;
 	}
-	if (!url)
+	if (!deb.url)
 		return error_errno(err, ENOMEM, "plan Sysbox");
-	return plan_package_file(plan, &ctx->change, PACKAGE, version, url, file, sha256,
-				 "Sysbox CE", err);
+	return plan_package_file(plan, &ctx->change, &deb, "Sysbox CE", err);
 }
 
 static int plan_packages_needed(struct step_context *ctx, struct plan *plan, struct error *err)
