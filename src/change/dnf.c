@@ -67,7 +67,8 @@ enum dnf_verb dnf_table_next(struct dnf_table *table, const char **ret_name)
 		}
 		if (table->section == DNF_NOTHING)
 			continue;
-		/* Rows are indented by one; more is a long row's second line, or what is replaced. */
+		/* Rows are indented by one; more is a long row's second line, or what is replaced.
+		 */
 		if (line[1] && line[1] != ' ') {
 			line++;
 			line[strcspn(line, " ")] = '\0';
@@ -86,8 +87,10 @@ enum dnf_verb dnf_table_next(struct dnf_table *table, const char **ret_name)
 /* What it is about, shown while it works. */
 static void show_line(void *userdata, int stream, const char *line)
 {
-	static const char *const WORTH[] = { "(",	   "Installing ", "Upgrading ", "Reinstalling ",
-					     "Running scriptlet", "Erasing ",	  "Removing " };
+	static const char *const WORTH[] = {
+		"(",	    "Installing ", "Upgrading ", "Reinstalling ", "Running scriptlet",
+		"Erasing ", "Removing "
+	};
 	struct change_context *ctx = userdata;
 
 	(void)stream;
@@ -104,8 +107,8 @@ static void show_line(void *userdata, int stream, const char *line)
 static void tell_failure(const struct spawn_result *result, const char *what, struct error *err)
 {
 	static const char *const WORTH[] = { "Error: ", "Failed to ", "No match for argument: " };
-	_cleanup_free_ char *text = xasprintf("%s\n%s", strbuf_str(&result->err),
-					      strbuf_str(&result->out));
+	_cleanup_free_ char *text =
+		xasprintf("%s\n%s", strbuf_str(&result->err), strbuf_str(&result->out));
 	const char *best = NULL, *reason = NULL, *last = NULL, *between = "";
 	char *save = text;
 
@@ -131,7 +134,10 @@ static void tell_failure(const struct spawn_result *result, const char *what, st
 		between = best[strlen(best) - 1] == ':' ? " " : ": ";
 	if (best || reason || last)
 		(void)error_set(err, err->code, "%s: %.400s%s%.400s", what,
-				best ? best : reason ? "" : last, between, reason ? reason : "");
+				best	 ? best
+				: reason ? ""
+					 : last,
+				between, reason ? reason : "");
 }
 
 static const char *program(const struct host *host)
@@ -204,11 +210,13 @@ static int run_quietly(struct change_context *ctx, const char *const *words,
 
 /* ---- the row ---- */
 
-static int judge(struct change_context *ctx, enum dnf_verb verb, const char *name, struct error *err)
+static int judge(struct change_context *ctx, enum dnf_verb verb, const char *name,
+		 struct error *err)
 {
 	if (verb == DNF_REMOVE)
 		return package_refuse_removal(name, err);
-	return verb == DNF_UPGRADE ? package_judge_upgrade(ctx, name, "dnf versionlock add", err) : 0;
+	return verb == DNF_UPGRADE ? package_judge_upgrade(ctx, name, "dnf versionlock add", err)
+				   : 0;
 }
 
 static int simulate(struct change_context *ctx, const struct strv *items, bool refresh,
@@ -223,7 +231,8 @@ static int simulate(struct change_context *ctx, const struct strv *items, bool r
 	int r;
 
 	progress_activity(ctx->progress, "resolving packages");
-	r = run_dnf(ctx, refresh ? FRESH : PLAIN, items, &result, "dnf cannot resolve the packages", err);
+	r = run_dnf(ctx, refresh ? FRESH : PLAIN, items, &result, "dnf cannot resolve the packages",
+		    err);
 	table.text = result.out.data;
 	while (r == 0 && verb != DNF_NOTHING) {
 		verb = dnf_table_next(&table, &name);
@@ -238,15 +247,13 @@ int dnf_fetch(struct change_context *ctx, const struct strv *items, struct error
 	static const char *const WORDS[] = { "-y", "--downloadonly", "install", NULL };
 	bool refresh = false;
 
-	if (ctx->bundle_dir)
-		return error_set(err, EOPNOTSUPP, "a bundle is of Debian packages, and '%s' takes RPMs: "
-				 "install from its repositories, or from a mirror of them", ctx->os->id);
 	for (;; refresh = true) {
 		int r = simulate(ctx, items, refresh, err);
 
 		progress_activity(ctx->progress, "downloading packages");
 		if (r == 0)
-			r = run_quietly(ctx, WORDS, items, "the packages cannot be downloaded", err);
+			r = run_quietly(ctx, WORDS, items, "the packages cannot be downloaded",
+					err);
 		/* Old metadata names versions that are gone: once more with fresh ones. */
 		if (r != -EPROTO || refresh)
 			return r;
@@ -286,8 +293,8 @@ int dnf_remove(struct change_context *ctx, const struct strv *names, struct erro
 	return r;
 }
 
-int dnf_simulate_remove(struct change_context *ctx, const struct strv *names, struct strv *ret_others,
-			struct error *err)
+int dnf_simulate_remove(struct change_context *ctx, const struct strv *names,
+			struct strv *ret_others, struct error *err)
 {
 	static const char *const WORDS[] = { "--assumeno", "remove", NULL };
 	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;

@@ -2,15 +2,15 @@
  * dnf as berth uses it (dnf 4, dnf 5, yum where there is no dnf): a row of package_manager.h.
  *
  * rpm's scriptlets start no services, so there is nothing to forbid. What a transaction would do is
- * read from the table that dnf prints before it asks ("--assumeno"): it has no other answer that all
- * of its versions give.
+ * read from the table that dnf prints before it asks ("--assumeno"): it has no other answer that
+ * all of its versions give.
  */
 #ifndef CHANGE_DNF_H
 #define CHANGE_DNF_H
 
 #include "change/change.h"
 
-/* Resolve and download. -EOPNOTSUPP with a bundle: those are of Debian packages. */
+/* Resolve and download. */
 int dnf_fetch(struct change_context *ctx, const struct strv *items, struct error *err);
 
 /* Of what was downloaded alone; no weak dependencies. */

@@ -72,8 +72,8 @@ static pid_t pid_holder(const struct host *host, const char *path)
 static pid_t holder(const struct change_context *ctx, const char **ret_lock)
 {
 	for (const struct lock_file *l = LOCKS[ctx->os->packages]; l->path; l++) {
-		pid_t pid = l->kind == LOCK_PID ? pid_holder(ctx->host, l->path) :
-						  record_holder(ctx->host, l->path);
+		pid_t pid = l->kind == LOCK_PID ? pid_holder(ctx->host, l->path)
+						: record_holder(ctx->host, l->path);
 
 		if (pid) {
 			*ret_lock = l->path;
@@ -122,14 +122,16 @@ int package_lock_wait(struct change_context *ctx, struct error *err)
 		name_of(pid, name, sizeof(name));
 		duration_format(elapsed, waited);
 		if (elapsed >= ctx->package_lock_ms)
-			return error_set(err, EAGAIN,
-					 "%s (process %d) has held the package manager's lock '%s' for "
-					 "%s: wait for it, or end it, and run again "
-					 "(timeouts.package_lock)",
-					 name, (int)pid, lock, waited);
-		progress_activityf(ctx->progress,
-				   "waiting for the package manager's lock, held by %s (process %d)",
-				   name, (int)pid);
+			return error_set(
+				err, EAGAIN,
+				"%s (process %d) has held the package manager's lock '%s' for "
+				"%s: wait for it, or end it, and run again "
+				"(timeouts.package_lock)",
+				name, (int)pid, lock, waited);
+		progress_activityf(
+			ctx->progress,
+			"waiting for the package manager's lock, held by %s (process %d)", name,
+			(int)pid);
 		nanosleep(&pause, NULL);
 	}
 	return 0;

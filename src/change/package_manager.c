@@ -27,17 +27,19 @@ int package_manager_of(const struct change_context *ctx, const struct package_ma
 	enum package_family family = ctx->os->packages;
 
 	if (family == PACKAGES_NONE || family >= ARRAY_SIZE(MANAGERS))
-		return error_set(err, EOPNOTSUPP,
-				 "installing packages on '%s' is not supported by this berth: install "
-				 "Docker and xfsprogs with the system's own package manager first",
-				 ctx->os->id);
+		return error_set(
+			err, EOPNOTSUPP,
+			"installing packages on '%s' is not supported by this berth: install "
+			"Docker and xfsprogs with the system's own package manager first",
+			ctx->os->id);
 	*ret = &MANAGERS[family];
 	return 0;
 }
 
 static bool is_engine(const char *name)
 {
-	static const char *const ENGINES[] = { "containerd", "containerd.io", "cri-o", "runc", "crun" };
+	static const char *const ENGINES[] = { "containerd", "containerd.io", "cri-o", "runc",
+					       "crun" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ENGINES); i++) {
 		if (strcmp(name, ENGINES[i]) == 0)
@@ -48,10 +50,11 @@ static bool is_engine(const char *name)
 
 int package_refuse_removal(const char *name, struct error *err)
 {
-	return error_set(err, EPERM,
-			 "installing would remove the package '%s': berth removes nothing of yours; "
-			 "remove it yourself if it is not needed, and run again",
-			 name);
+	return error_set(
+		err, EPERM,
+		"installing would remove the package '%s': berth removes nothing of yours; "
+		"remove it yourself if it is not needed, and run again",
+		name);
 }
 
 int package_judge_upgrade(struct change_context *ctx, const char *name, const char *hold,

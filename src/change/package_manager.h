@@ -24,7 +24,8 @@ struct package_manager {
 	/* Optional: finish what a transaction left half configured, with what is pending. */
 	int (*finish)(struct change_context *ctx, struct error *err);
 
-	/* Optional: these came with a transaction that was cut off, and may be there in part only. */
+	/* Optional: these came with a transaction that was cut off, and may be there in part only.
+	 */
 	int (*repair)(struct change_context *ctx, const struct strv *names, struct error *err);
 
 	/* Remove just these, with what they leave on removal. */
@@ -41,7 +42,8 @@ int package_manager_of(const struct change_context *ctx, const struct package_ma
 
 /* For the rows: what a resolved transaction would do besides installing. */
 int package_refuse_removal(const char *name, struct error *err); /* -EPERM */
-/* -EPERM for a container engine under a kubelet; `hold` is the command that keeps a package back. */
+/* -EPERM for a container engine under a kubelet; `hold` is the command that keeps a package back.
+ */
 int package_judge_upgrade(struct change_context *ctx, const char *name, const char *hold,
 			  struct error *err);
 

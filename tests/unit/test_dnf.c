@@ -195,18 +195,6 @@ static void by_another_name(void **state)
 	assert_true(was_called("yum "));
 }
 
-static void no_bundle(void **state)
-{
-	static char id[] = "rocky";
-	struct error err = ERROR_INIT;
-
-	os.id = id;
-	ctx.bundle_dir = "/var/lib/berth/cache/bundle";
-	assert_int_equal(dnf_fetch(&ctx, items(), &err), -EOPNOTSUPP);
-	assert_says(err.message, "a bundle is of Debian packages, and 'rocky' takes RPMs");
-	assert_false(was_called("dnf"));
-}
-
 /* dnf leaves its process id; one of a process that is gone is nothing. */
 static void locks_by_process_id(void **state)
 {
@@ -292,7 +280,6 @@ int main(void)
 		dnf_test(who_else_would_go),
 		dnf_test(again_after_a_cut),
 		dnf_test(by_another_name),
-		dnf_test(no_bundle),
 		dnf_test(locks_by_process_id),
 		dnf_test(rpms_own_lock),
 		dnf_test(a_row_for_each_family),
