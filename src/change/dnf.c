@@ -103,41 +103,73 @@ static void show_line(void *userdata, int stream, const char *line)
 	}
 }
 
-/* "Error: " is dnf's word for most, with the reason below it as "  - nothing provides ...". */
+/* A line's sentence when it is the failure itself: "Error: Unable to find a match: x". */
+static const char *failure_in(const char *line)
+{
+	static const char *const WORTH[] = { "Failed to ", "No match for argument: " };
+
+	if (strncmp(line, "Error: ", 7) == 0)
+		return line[7] ? line + 7 : NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(WORTH); i++) {
+		if (strncmp(line, WORTH[i], strlen(WORTH[i])) == 0)
+			return line;
+	}
+	return NULL;
+}
+
+/*
+ * A line's sentence when it is a reason: " Problem: package x requires y, but ...", and below it
+ * "  - nothing provides ...". Either may be no more than "conflicting requests".
+ */
+static const char *reason_in(const char *line)
+{
+	const char *text = line + strspn(line, " ");
+
+	if (*line != ' ')
+		return NULL;
+	if (strncmp(text, "- ", 2) == 0)
+		text += 2;
+	else if (strncmp(text, "Problem", 7) == 0 && strstr(text, ": "))
+		text = strstr(text, ": ") + 2;
+	else
+		return NULL;
+	return strcmp(text, "conflicting requests") == 0 ? NULL : text;
+}
+
 static void tell_failure(const struct spawn_result *result, const char *what, struct error *err)
 {
-	static const char *const WORTH[] = { "Error: ", "Failed to ", "No match for argument: " };
 	_cleanup_free_ char *text =
 		xasprintf("%s\n%s", strbuf_str(&result->err), strbuf_str(&result->out));
-	const char *best = NULL, *reason = NULL, *last = NULL, *between = "";
+	const char *failure = NULL, *reasons[2] = { NULL }, *last = "it does not say why";
+	size_t n = 0;
 	char *save = text;
 
 	while (save) {
 		char *line = strsep(&save, "\n");
-		bool worth = false;
+		const char *reason = reason_in(line);
 
-		for (size_t i = 0; i < ARRAY_SIZE(WORTH); i++)
-			worth = worth || strncmp(line, WORTH[i], strlen(WORTH[i])) == 0;
-		if (strncmp(line, "Error: ", 7) == 0)
-			line += 7;
 		/* dnf 5 has "Failed to resolve the transaction:" and the rest on the line below. */
-		if (!reason && *line && best && best[strlen(best) - 1] == ':')
+		if (failure && !n && *line && failure[strlen(failure) - 1] == ':')
 			reason = line;
-		if (worth && *line && !best)
-			best = line;
-		if (!reason && line[strspn(line, " ")] == '-' && *line == ' ')
-			reason = line + strspn(line, " -");
+		if (reason && n < ARRAY_SIZE(reasons))
+			reasons[n++] = reason;
+		if (!failure)
+			failure = failure_in(line);
 		if (*line)
 			last = line;
 	}
-	if (best && reason)
-		between = best[strlen(best) - 1] == ':' ? " " : ": ";
-	if (best || reason || last)
-		(void)error_set(err, err->code, "%s: %.400s%s%.400s", what,
-				best	 ? best
-				: reason ? ""
-					 : last,
-				between, reason ? reason : "");
+	if (!failure && n) {
+		failure = reasons[0];
+		reasons[0] = reasons[1];
+		n--;
+	}
+	if (!failure)
+		failure = last;
+	(void)error_set(err, err->code, "%s: %.300s%s%.300s%s%.300s", what, failure,
+			!n				      ? ""
+			: failure[strlen(failure) - 1] == ':' ? " "
+							      : "; ",
+			n ? reasons[0] : "", n > 1 ? "; " : "", n > 1 ? reasons[1] : "");
 }
 
 static const char *program(const struct host *host)
@@ -271,17 +303,30 @@ int dnf_install(struct change_context *ctx, const struct strv *items, struct err
 	return r;
 }
 
-int dnf_reinstall(struct change_context *ctx, const struct strv *names, struct error *err)
+/* Failure of dnf's is none here; that it is not there, or that its lock is held, is. */
+static int try_dnf(struct change_context *ctx, const char *const *words, const struct strv *items,
+		   struct error *err)
 {
-	static const char *const WORDS[] = { "-y", "reinstall", NULL };
-	int r = run_quietly(ctx, WORDS, names, "the packages cannot be installed again", err);
+	int r = items->len ? run_quietly(ctx, words, items, "dnf failed", err) : 0;
 
-	context_changed(ctx);
-	sync();
 	if (r != -EPROTO)
 		return r;
 	error_clear(err);
 	return 0;
+}
+
+int dnf_repair(struct change_context *ctx, const struct strv *items, const struct strv *added,
+	       struct error *err)
+{
+	static const char *const INSTALL[] = { "-y", "--cacheonly", "install", NULL };
+	static const char *const AGAIN[] = { "-y", "reinstall", NULL };
+	int r = try_dnf(ctx, INSTALL, items, err);
+
+	if (r == 0)
+		r = try_dnf(ctx, AGAIN, added, err);
+	context_changed(ctx);
+	sync();
+	return r;
 }
 
 int dnf_remove(struct change_context *ctx, const struct strv *names, struct error *err)

@@ -17,10 +17,14 @@ int dnf_fetch(struct change_context *ctx, const struct strv *items, struct error
 int dnf_install(struct change_context *ctx, const struct strv *items, struct error *err);
 
 /*
- * Once more what is installed already: rpm notes a package before its scriptlet and does not sync
- * its files, so after a power cut neither is sure. Not possible (any more) is no error.
+ * After a transaction that was cut off: rpm puts a package's files in place, then notes it, then
+ * runs its scriptlet, and syncs none of them; removing goes the same way. So what was to come is
+ * installed again of what was downloaded for it (files that nobody knows have an owner then), and
+ * what had come already once more. Where that is not possible (any more) it is no error: the
+ * packages say so when they are used, or are removed.
  */
-int dnf_reinstall(struct change_context *ctx, const struct strv *names, struct error *err);
+int dnf_repair(struct change_context *ctx, const struct strv *items, const struct strv *added,
+	       struct error *err);
 
 /* Just these, and what they depend on stays. Names that are not installed are skipped by dnf. */
 int dnf_remove(struct change_context *ctx, const struct strv *names, struct error *err);

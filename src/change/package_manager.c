@@ -3,7 +3,7 @@
 #include "change/apt.h"
 #include "change/dnf.h"
 
-/* By enum package_family. dpkg knows itself what is half done, rpm does not. */
+/* By enum package_family. dpkg knows itself what is half done; rpm does not. */
 static const struct package_manager MANAGERS[] = {
 	[PACKAGES_APT] = {
 		.fetch = apt_fetch,
@@ -15,7 +15,7 @@ static const struct package_manager MANAGERS[] = {
 	[PACKAGES_DNF] = {
 		.fetch = dnf_fetch,
 		.install = dnf_install,
-		.repair = dnf_reinstall,
+		.repair = dnf_repair,
 		.remove = dnf_remove,
 		.simulate_remove = dnf_simulate_remove,
 	},

@@ -24,9 +24,12 @@ struct package_manager {
 	/* Optional: finish what a transaction left half configured, with what is pending. */
 	int (*finish)(struct change_context *ctx, struct error *err);
 
-	/* Optional: these came with a transaction that was cut off, and may be there in part only.
+	/*
+	 * Optional, where the package manager has no note of what it was in the middle of: a
+	 * transaction for `items` was cut off, `added` is what it had brought by then.
 	 */
-	int (*repair)(struct change_context *ctx, const struct strv *names, struct error *err);
+	int (*repair)(struct change_context *ctx, const struct strv *items,
+		      const struct strv *added, struct error *err);
 
 	/* Remove just these, with what they leave on removal. */
 	int (*remove)(struct change_context *ctx, const struct strv *names, struct error *err);

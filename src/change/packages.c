@@ -155,17 +155,17 @@ static int prepare_file(struct change_context *ctx, const json_t *value, struct 
 	return r < 0 ? r : check_archive(ctx, json_get_string(value, "path"), err);
 }
 
-static int items_of(const struct change *change, struct strv *ret)
+static int items_of(const json_t *want, struct strv *ret)
 {
 	json_t *value;
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(json_object_get(change->want, "packages"), i, value) {
+	json_array_foreach(json_object_get(want, "packages"), i, value) {
 		if (r == 0)
 			r = strv_add(ret, json_string_value(value));
 	}
-	json_array_foreach(json_object_get(change->want, "files"), i, value) {
+	json_array_foreach(json_object_get(want, "files"), i, value) {
 		if (r == 0)
 			r = strv_add(ret, json_get_string(value, "path"));
 	}
@@ -186,7 +186,7 @@ static int prepare(struct change_context *ctx, const struct change *change, stru
 	}
 	if (r < 0)
 		return r;
-	if (items_of(change, &items) < 0)
+	if (items_of(change->want, &items) < 0)
 		return error_errno(err, ENOMEM, "prepare the packages");
 	return manager->fetch(ctx, &items, err);
 }
@@ -282,16 +282,28 @@ static json_t *to_json(const struct strv *names)
 	return array;
 }
 
-int packages_repair(struct change_context *ctx, const json_t *before, struct error *err)
+static int repair(struct change_context *ctx, const struct package_manager *manager,
+		  const json_t *want, const struct strv *added, struct error *err)
+{
+	_cleanup_(strv_release) struct strv items = STRV_INIT;
+
+	if (!manager->repair)
+		return 0;
+	if (items_of(want, &items) < 0)
+		return error_errno(err, ENOMEM, "repair the packages");
+	return manager->repair(ctx, &items, added, err);
+}
+
+int packages_repair(struct change_context *ctx, const json_t *want, const json_t *before,
+		    struct error *err)
 {
 	_cleanup_(strv_release) struct strv added = STRV_INIT;
 	const struct package_manager *manager;
 	int r = package_manager_of(ctx, &manager, err);
 
-	if (r < 0 || !manager->repair)
-		return r;
-	r = added_since(ctx, before, &added, err);
-	return r < 0 || !added.len ? r : manager->repair(ctx, &added, err);
+	if (r == 0)
+		r = added_since(ctx, before, &added, err);
+	return r < 0 ? r : repair(ctx, manager, want, &added, err);
 }
 
 /*
@@ -370,7 +382,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 		r = show_jq_layout(ctx, &kept, err);
 	if (r == 0 && any_broken(&db))
 		r = packages_finish(ctx, err);
-	if (r == 0 && items_of(change, &items) < 0)
+	if (r == 0 && items_of(change->want, &items) < 0)
 		r = error_errno(err, ENOMEM, "install the packages");
 	if (r == 0)
 		r = manager->install(ctx, &items, err);
@@ -417,7 +429,7 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 static int undo(struct change_context *ctx, const struct change_record *record,
 		enum undo_outcome *ret, struct strbuf *why, struct error *err)
 {
-	_cleanup_(strv_release) struct strv names = STRV_INIT;
+	_cleanup_(strv_release) struct strv names = STRV_INIT, none = STRV_INIT;
 	_cleanup_(package_db_release) struct package_db db = { 0 };
 	const struct package_manager *manager;
 	int r = package_manager_of(ctx, &manager, err);
@@ -426,6 +438,9 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 		r = read_db(ctx, &db, err);
 	if (r == 0 && any_broken(&db))
 		r = packages_finish(ctx, err);
+	/* What was cut off may have files there that nobody knows: they are known first, then removed. */
+	if (r == 0 && !record->after)
+		r = repair(ctx, manager, record->want, &none, err);
 	if (r == 0)
 		r = removable(ctx, record, &names, why, err);
 	if (r < 0)

@@ -23,10 +23,11 @@ int plan_package_file(struct plan *plan, struct change_context *ctx, const struc
 int packages_finish(struct change_context *ctx, struct error *err);
 
 /*
- * What such a transaction (`before`: what its record noted) had installed already, once more, where the
- * package manager does not know itself whether all of it is there. Not possible is no error.
+ * Where the package manager has no note of its own of a transaction that was cut off, on its way in or out
+ * again (`want` and `before` of its record): bring it to where what is installed is there.
  */
-int packages_repair(struct change_context *ctx, const json_t *before, struct error *err);
+int packages_repair(struct change_context *ctx, const json_t *want, const json_t *before,
+		    struct error *err);
 
 /*
  * After a transaction that was cut off (`before`: what its record noted): the bytes of daemon.json

@@ -150,12 +150,27 @@ static int converged(struct node *node, const char *only, struct error *err)
 	return r;
 }
 
-/* Of a package transaction that was cut off: what it had installed is used from here on. */
+/* The package transaction that the last run was cut off in: on its way in, or out again. */
+static const struct journal_entry *packages_under_way(const struct journal *journal)
+{
+	const struct journal_entry *cut = journal_unfinished(journal, "packages", "packages");
+	bool undoing = false;
+
+	for (size_t i = journal->len; !cut && i > 0; i--) {
+		const struct journal_entry *e = &journal->entries[i - 1];
+
+		if (journal_in_force(e))
+			return undoing && strcmp(e->kind, change_packages.name) == 0 ? e : NULL;
+		undoing = undoing || e->undone_now;
+	}
+	return cut;
+}
+
 static int repair_packages(struct node *node, struct error *err)
 {
-	const struct journal_entry *cut = journal_unfinished(&node->journal, "packages", "packages");
+	const struct journal_entry *e = packages_under_way(&node->journal);
 
-	return cut ? packages_repair(&node->ctx.change, cut->before, err) : 0;
+	return e ? packages_repair(&node->ctx.change, e->want, e->before, err) : 0;
 }
 
 int node_install(struct node *node, const char *only, const char *command, struct report *report,

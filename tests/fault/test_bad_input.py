@@ -346,7 +346,7 @@ DNF_UNREACHABLE = ("Errors during downloading metadata for repository 'baseos':\
 def test_dnf_without_network(rpm, fails, says):
     rpm.order("dnf-fails", fails)
     rpm.order("dnf-says", DNF_UNREACHABLE)
-    refuses(rpm, "install", says=(says, "All mirrors were tried: Curl error (7)"), spare=RPM_CACHE)
+    refuses(rpm, "install", says=(says, "All mirrors were tried; Curl error (7)"), spare=RPM_CACHE)
 
 
 def test_package_that_dnf_does_not_know(rpm):

@@ -142,7 +142,7 @@ static void failures_in_one_line(void **state)
 		  "  - Curl error (7): Couldn't connect to server for http://m/repomd.xml\n"
 		  "Error: Failed to download metadata for repo 'baseos': All mirrors were tried\n",
 		  "dnf cannot resolve the packages: Failed to download metadata for repo 'baseos': All "
-		  "mirrors were tried: Curl error (7): Couldn't connect to server for "
+		  "mirrors were tried; Curl error (7): Couldn't connect to server for "
 		  "http://m/repomd.xml" },
 		{ "Error: \n Problem: conflicting requests\n"
 		  "  - nothing provides runc needed by docker-ce-26.x86_64\n"
@@ -151,6 +151,12 @@ static void failures_in_one_line(void **state)
 		{ "Failed to resolve the transaction:\nNo match for argument: nosuch\n",
 		  "dnf cannot resolve the packages: Failed to resolve the transaction: No match for "
 		  "argument: nosuch" },
+		{ "Error: \n Problem 1: package docker-ce-1 requires containerd.io, but none of the "
+		  "providers can be installed\n  - conflicting requests\n"
+		  "  - package containerd.io-1 is filtered out by exclude filtering\n Problem 2: x\n",
+		  "dnf cannot resolve the packages: package docker-ce-1 requires containerd.io, but none of "
+		  "the providers can be installed; package containerd.io-1 is filtered out by exclude "
+		  "filtering" },
 		{ "strange\n", "dnf cannot resolve the packages: strange" },
 	};
 
@@ -177,15 +183,20 @@ static void who_else_would_go(void **state)
 
 static void again_after_a_cut(void **state)
 {
+	const struct strv none = STRV_INIT;
 	struct error err = ERROR_INIT;
 
-	must(dnf_reinstall(&ctx, items(), &must_err));
+	must(dnf_repair(&ctx, items(), &none, &must_err));
+	assert_true(was_called("-y --cacheonly install docker-ce fuse3\n"));
+	assert_false(was_called("reinstall"));
+	must(dnf_repair(&ctx, items(), items(), &must_err));
 	assert_true(was_called("-y reinstall docker-ce fuse3\n"));
+	put("/fail.install", "Error: Some packages have invalid cache\n");
 	put("/fail.reinstall", "Error: No packages marked for reinstall.\n");
-	assert_int_equal(dnf_reinstall(&ctx, items(), &err), 0);
+	assert_int_equal(dnf_repair(&ctx, items(), items(), &err), 0);
 	assert_int_equal(err.code, 0);
-	put("/fail.install", "Error: Transaction test error:\n");
 	assert_int_equal(dnf_install(&ctx, items(), &err), -EPROTO);
+	assert_says(err.message, "the packages cannot be installed: Some packages have invalid cache");
 }
 
 static void by_another_name(void **state)

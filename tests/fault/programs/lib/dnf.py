@@ -5,6 +5,7 @@ files are further fields of it. rpm notes a package when its files are there and
 then; the power may be cut at each (folder.moment).
 """
 
+import contextlib
 import os
 
 import dpkg
@@ -134,6 +135,10 @@ def install(flags, items):
         return
     for package in chosen:
         put(packages, package)
+    finish()
+
+
+def finish():
     systemd.reload()
     for name in names(CACHE):
         remove(f"{CACHE}/{name}")
@@ -169,7 +174,7 @@ def reinstall(flags, items):
     if agree(flags, (("Reinstalling", [packages[name] for name in there]),)):
         for name in there:
             put(packages, find(name))
-        systemd.reload()
+        finish()
 
 
 def take_away(flags, items):
@@ -179,12 +184,16 @@ def take_away(flags, items):
     others = [packages[name] for name in gone if name not in items]
     if not agree(flags, (("Removing", asked), ("Removing dependent packages", others))):
         return
-    for name in gone:
+    while gone:
+        name = next(name for name in gone if not any(
+            need in provides(packages[name]) for other in gone if other != name for need in requires(packages[other])))
+        gone.remove(name)
         say(f"  Erasing          : {name}")
         paths = packages[name].get("Files", "").split()
         for unit in maintainer.units_of(paths):
             systemd.disable(unit)
-            systemd.stop(unit)
+            with contextlib.suppress(Failure):
+                systemd.stop(unit)
         moment(f"{name}: erasing")
         dpkg.drop_files(paths)
         moment(f"{name}: erased")
