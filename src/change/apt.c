@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <dirent.h>
 
+#include "change/package_lock.h"
+#include "change/package_manager.h"
 #include "host/packages.h"
 
 #define POLICY_FILE   "/usr/sbin/policy-rc.d"
@@ -106,7 +108,7 @@ static int run_apt(struct change_context *ctx, const char *const *words, const s
 		r = strv_add(&argv, items->items[i]);
 	if (r < 0)
 		return error_errno(err, r, "run apt-get");
-	r = apt_wait_lock(ctx, err);
+	r = package_lock_wait(ctx, err);
 	if (r < 0)
 		return r;
 	r = host_check(ctx->host, (const char *const *)argv.items, &options, result, err);
@@ -156,42 +158,20 @@ static int update(struct change_context *ctx, struct error *err)
 			   err);
 }
 
-static bool is_engine(const char *name)
-{
-	static const char *const ENGINES[] = { "containerd", "containerd.io", "cri-o", "runc", "crun" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(ENGINES); i++) {
-		if (strcmp(name, ENGINES[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* "Inst runc [1.1.4] (1.1.5 ...": an upgrade has the old version in brackets. */
 static int judge_line(struct change_context *ctx, char *line, struct error *err)
 {
 	char *save = line;
 	const char *verb = strsep(&save, " ");
 	const char *name = save ? strsep(&save, " ") : NULL;
-	const struct unit_state *kubelet;
-	int r;
 
 	if (!name)
 		return 0;
 	if (strcmp(verb, "Remv") == 0)
-		return error_set(err, EPERM,
-				 "installing would remove the package '%s': berth removes nothing of "
-				 "yours; remove it yourself if it is not needed, and run again",
-				 name);
-	if (strcmp(verb, "Inst") != 0 || !is_engine(name) || !save || *save != '[')
+		return package_refuse_removal(name, err);
+	if (strcmp(verb, "Inst") != 0 || !save || *save != '[')
 		return 0;
-	r = context_unit(ctx, "kubelet.service", &kubelet, err);
-	if (r < 0 || !unit_is(kubelet->load, "loaded"))
-		return r;
-	return error_set(err, EPERM,
-			 "installing would upgrade '%s', the container engine under this node's "
-			 "kubelet: hold it (apt-mark hold %s) or upgrade it yourself first",
-			 name, name);
+	return package_judge_upgrade(ctx, name, "apt-mark hold", err);
 }
 
 static int simulate(struct change_context *ctx, const struct strv *items, struct error *err)
@@ -261,7 +241,7 @@ static int run_dpkg(struct change_context *ctx, const char *const *argv, const c
 					 .timeout_ms = ctx->packages_ms,
 					 .on_line = show_line,
 					 .userdata = ctx };
-	int r = apt_wait_lock(ctx, err);
+	int r = package_lock_wait(ctx, err);
 
 	if (r == 0)
 		r = host_check(ctx->host, argv, &options, &result, err);

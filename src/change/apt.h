@@ -10,12 +10,6 @@
 #include "change/change.h"
 
 /*
- * Wait until nobody holds dpkg's and apt's locks. At the deadline: -EAGAIN with the holder's name and
- * process id. The lock itself is taken by apt-get a moment later, which waits on its own as well.
- */
-int apt_wait_lock(struct change_context *ctx, struct error *err);
-
-/*
  * Resolve and download (not unpack) what installing `items` (names, or absolute host paths of .deb
  * files) needs; refreshes the package lists first where they are absent or stale. Nothing on the host
  * changes but apt's own caches. Refused (-EPERM) when it would remove a package, or replace the

@@ -120,6 +120,7 @@ extern const struct change_kind change_copy;	   /* a copy of berth's own program
 extern const struct change_kind change_sysctl;	   /* a number raised */
 extern const struct change_kind change_module;	   /* a kernel module loaded */
 extern const struct change_kind change_packages;   /* packages by the host's package manager */
+extern const struct change_kind change_unpack;	   /* a Debian package's files where there is no dpkg */
 extern const struct change_kind change_enable;	   /* a unit enabled at boot */
 extern const struct change_kind change_start;	   /* a unit started (or restarted) */
 extern const struct change_kind change_stop;	   /* a unit stopped while things move */

@@ -5,8 +5,8 @@
  */
 #include <fcntl.h>
 
-#include "base/fault.h"
 #include "change/change.h"
+#include "change/copy_file.h"
 
 /* Byte for byte: cheaper than two digests, and it stops at the first difference. */
 static int same_content(int a, int b)
@@ -72,72 +72,20 @@ static int capture(struct change_context *ctx, const struct change *change, json
 	return *ret_before ? 0 : error_errno(err, ENOMEM, "note '%s'", change->target);
 }
 
-static int stream(int from, int to)
-{
-	char chunk[65536];
-
-	for (;;) {
-		ssize_t n = read(from, chunk, sizeof(chunk));
-		int r;
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		r = file_write_all(to, chunk, (size_t)n);
-		if (r < 0)
-			return r;
-	}
-}
-
-static int copy_into(int dir, const char *temp, const struct change *change, struct error *err)
-{
-	const char *source = json_get_string(change->want, "source");
-	_cleanup_fd_ int from = open(source, O_RDONLY | O_CLOEXEC);
-	_cleanup_fd_ int to = -EBADF;
-	int r;
-
-	if (from < 0)
-		return error_errno(err, errno, "open '%s'", source);
-	(void)unlinkat(dir, temp, 0);
-	to = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0700);
-	if (to < 0)
-		return error_errno(err, errno, "make '%s'", change->target);
-	fault_point("copy:temp");
-	r = stream(from, to);
-	if (r == 0 && (fchmod(to, (mode_t)json_get_int(change->want, "mode", 0755)) < 0 ||
-		       fsync(to) < 0))
-		r = -errno;
-	return r < 0 ? error_errno(err, r, "write '%s'", change->target) : 0;
-}
-
 static int apply(struct change_context *ctx, const struct change *change, const json_t *before,
 		 json_t **ret_after, struct error *err)
 {
-	const char *slash = strrchr(change->target, '/');
-	_cleanup_free_ char *parent = strndup(change->target, (size_t)(slash - change->target));
-	_cleanup_free_ char *temp = xasprintf(".%s.berth-tmp", slash + 1);
-	_cleanup_fd_ int dir = -EBADF;
+	const char *source = json_get_string(change->want, "source");
+	_cleanup_fd_ int from = open(source, O_RDONLY | O_CLOEXEC);
 	int r;
 
 	(void)before;
-	if (!parent || !temp)
-		return error_errno(err, ENOMEM, "copy to '%s'", change->target);
-	r = host_mkdirs(ctx->host, parent, 0755, NULL, err);
+	if (from < 0)
+		return error_errno(err, errno, "open '%s'", source);
+	r = copy_file_put(ctx->host, from, change->target,
+			  (mode_t)json_get_int(change->want, "mode", 0755), err);
 	if (r < 0)
 		return r;
-	dir = host_open(ctx->host, parent, O_RDONLY | O_DIRECTORY, 0);
-	if (dir < 0)
-		return error_errno(err, dir, "open '%s'", parent);
-	r = copy_into(dir, temp, change, err);
-	if (r < 0) {
-		(void)unlinkat(dir, temp, 0);
-		return r;
-	}
-	fault_point("copy:rename");
-	if (renameat(dir, temp, dir, slash + 1) < 0 || fsync(dir) < 0)
-		return error_errno(err, errno, "put '%s' in place", change->target);
-	fault_point("copy:done");
 	*ret_after = json_pack("{s:s}", "version", json_get_string(change->want, "version"));
 	return *ret_after ? 0 : error_errno(err, ENOMEM, "copy to '%s'", change->target);
 }

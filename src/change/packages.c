@@ -1,18 +1,17 @@
 /*
- * Packages by apt, in one transaction.
+ * Packages by the host's package manager (package_manager.h), in one transaction.
  * want: {"packages": [names], "files": [{"package", "version", "url", "file", "sha256", "path"}]}.
  * before: {"installed": [names], "residue": {...}, "settings": daemon.json as a file's state};
  * after: {"added": [names]}.
  */
 #include "change/packages.h"
 
-#include "base/digest.h"
-#include "change/apt.h"
 #include "change/backup.h"
 #include "change/file_state.h"
+#include "change/package_file.h"
+#include "change/package_manager.h"
 #include "change/residue.h"
 #include "change/triggers.h"
-#include "engine/download.h"
 
 #define TRANSACTION "packages"
 #define DAEMON_JSON "/etc/docker/daemon.json"
@@ -72,24 +71,17 @@ int plan_packages(struct plan *plan, struct change_context *ctx, const struct pa
 	return added;
 }
 
-int plan_package_file(struct plan *plan, struct change_context *ctx, const char *package,
-		      const char *version, const char *url, const char *file, const char *sha256,
+int plan_package_file(struct plan *plan, struct change_context *ctx, const struct package_file *file,
 		      const char *why, struct error *err)
 {
-	_cleanup_free_ char *path = *file ? strdup(file) :
-					    xasprintf("%s/%s_%s.deb", CACHE_DIR, package, version);
 	struct change *change = NULL;
 	int r = transaction(plan, ctx, &change, err);
 
 	(void)why;
 	if (r < 0)
 		return r;
-	if (!path || json_array_append_new(
-			     json_object_get(change->want, "files"),
-			     json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "package", package,
-				       "version", version, "url", url, "file", file, "sha256", sha256,
-				       "path", path)) < 0)
-		return error_errno(err, ENOMEM, "plan the package '%s'", package);
+	if (json_array_append_new(json_object_get(change->want, "files"), package_file_want(file)) < 0)
+		return error_errno(err, ENOMEM, "plan the package '%s'", file->package);
 	return 1;
 }
 
@@ -137,16 +129,8 @@ static int describe(struct change_context *ctx, const struct change *change, str
 	(void)err;
 	json_array_foreach(json_object_get(change->want, "packages"), i, value)
 		strbuf_printf(out, "+ %s (with what it depends on)\n", json_string_value(value));
-	json_array_foreach(json_object_get(change->want, "files"), i, value) {
-		const char *file = json_get_string(value, "file");
-		const char *sha256 = json_get_string(value, "sha256");
-
-		strbuf_printf(out, "+ %s %s from %s", json_get_string(value, "package"),
-			      json_get_string(value, "version"),
-			      *file ? file : json_get_string(value, "url"));
-		strbuf_printf(out, *sha256 ? " (SHA-256 %.16s...)\n" : " (no SHA-256 given)%s\n",
-			      *sha256 ? sha256 : "");
-	}
+	json_array_foreach(json_object_get(change->want, "files"), i, value)
+		package_file_describe(value, out);
 	return 0;
 }
 
@@ -163,73 +147,38 @@ static int check_archive(struct change_context *ctx, const char *path, struct er
 	return r;
 }
 
-static int check_digest(struct change_context *ctx, const char *path, const char *expected,
-			struct error *err)
-{
-	char actual[DIGEST_HEX_MAX];
-	_cleanup_fd_ int fd = host_open(ctx->host, path, 0, 0);
-	int r;
-
-	if (fd < 0)
-		return error_errno(err, fd, "open the package '%s'", path);
-	r = digest_fd(fd, actual, err);
-	if (r < 0 || !*expected || strcasecmp(actual, expected) == 0)
-		return r;
-	return error_set(err, EBADMSG, "'%s' has the SHA-256 %s, not %s as it should: it is another "
-			 "or a damaged file; nothing was changed", path, actual, expected);
-}
-
 /* Get one package file where apt can read it, whole and right. */
 static int prepare_file(struct change_context *ctx, const json_t *value, struct error *err)
 {
-	const char *path = json_get_string(value, "path");
-	const char *sha256 = json_get_string(value, "sha256");
-	int r;
+	int r = package_file_get(ctx, value, err);
 
-	if (!*json_get_string(value, "file")) {
-		r = host_mkdirs(ctx->host, CACHE_DIR, 0700, NULL, err);
-		if (r == 0)
-			r = download_file(ctx->host, json_get_string(value, "url"), sha256, path,
-					  ctx->download_ms, ctx->progress, err);
-	} else {
-		r = check_digest(ctx, path, sha256, err);
-	}
-	return r < 0 ? r : check_archive(ctx, path, err);
+	return r < 0 ? r : check_archive(ctx, json_get_string(value, "path"), err);
 }
 
-static int items_of(const struct change *change, struct strv *ret)
+static int items_of(const json_t *want, struct strv *ret)
 {
 	json_t *value;
 	size_t i;
 	int r = 0;
 
-	json_array_foreach(json_object_get(change->want, "packages"), i, value) {
+	json_array_foreach(json_object_get(want, "packages"), i, value) {
 		if (r == 0)
 			r = strv_add(ret, json_string_value(value));
 	}
-	json_array_foreach(json_object_get(change->want, "files"), i, value) {
+	json_array_foreach(json_object_get(want, "files"), i, value) {
 		if (r == 0)
 			r = strv_add(ret, json_get_string(value, "path"));
 	}
 	return r;
 }
 
-static int require_apt(const struct change_context *ctx, struct error *err)
-{
-	if (ctx->os->packages == PACKAGES_APT)
-		return 0;
-	return error_set(err, EOPNOTSUPP,
-			 "installing packages on '%s' is not supported by this berth: install Docker "
-			 "and xfsprogs with the system's own package manager first",
-			 ctx->os->id);
-}
-
 static int prepare(struct change_context *ctx, const struct change *change, struct error *err)
 {
 	_cleanup_(strv_release) struct strv items = STRV_INIT;
 	json_t *value;
+	const struct package_manager *manager;
 	size_t i;
-	int r = require_apt(ctx, err);
+	int r = package_manager_of(ctx, &manager, err);
 
 	json_array_foreach(json_object_get(change->want, "files"), i, value) {
 		if (r == 0)
@@ -237,9 +186,9 @@ static int prepare(struct change_context *ctx, const struct change *change, stru
 	}
 	if (r < 0)
 		return r;
-	if (items_of(change, &items) < 0)
+	if (items_of(change->want, &items) < 0)
 		return error_errno(err, ENOMEM, "prepare the packages");
-	return apt_fetch(ctx, &items, err);
+	return manager->fetch(ctx, &items, err);
 }
 
 static json_t *installed_names(const struct package_db *db)
@@ -284,8 +233,11 @@ static bool any_broken(const struct package_db *db)
 
 int packages_finish(struct change_context *ctx, struct error *err)
 {
-	int r = apt_configure_pending(ctx, err);
+	const struct package_manager *manager;
+	int r = package_manager_of(ctx, &manager, err);
 
+	if (r == 0 && manager->finish)
+		r = manager->finish(ctx, err);
 	if (r != -EPROTO)
 		return r;
 	error_clear(err);
@@ -328,6 +280,30 @@ static json_t *to_json(const struct strv *names)
 	for (size_t i = 0; i < names->len; i++)
 		(void)json_array_append_new(array, json_string(names->items[i]));
 	return array;
+}
+
+static int repair(struct change_context *ctx, const struct package_manager *manager,
+		  const json_t *want, const struct strv *added, struct error *err)
+{
+	_cleanup_(strv_release) struct strv items = STRV_INIT;
+
+	if (!manager->repair)
+		return 0;
+	if (items_of(want, &items) < 0)
+		return error_errno(err, ENOMEM, "repair the packages");
+	return manager->repair(ctx, &items, added, err);
+}
+
+int packages_repair(struct change_context *ctx, const json_t *want, const json_t *before,
+		    struct error *err)
+{
+	_cleanup_(strv_release) struct strv added = STRV_INIT;
+	const struct package_manager *manager;
+	int r = package_manager_of(ctx, &manager, err);
+
+	if (r == 0)
+		r = added_since(ctx, before, &added, err);
+	return r < 0 ? r : repair(ctx, manager, want, &added, err);
 }
 
 /*
@@ -396,17 +372,20 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	_cleanup_(package_db_release) struct package_db db = { 0 };
 	_cleanup_(file_state_release) struct file_state kept = FILE_STATE_INIT;
 	_cleanup_(strv_release) struct strv items = STRV_INIT, added = STRV_INIT;
+	const struct package_manager *manager;
 	struct error second = ERROR_INIT;
-	int r = read_db(ctx, &db, err);
+	int r = package_manager_of(ctx, &manager, err);
 
+	if (r == 0)
+		r = read_db(ctx, &db, err);
 	if (r == 0)
 		r = show_jq_layout(ctx, &kept, err);
 	if (r == 0 && any_broken(&db))
 		r = packages_finish(ctx, err);
-	if (r == 0 && items_of(change, &items) < 0)
+	if (r == 0 && items_of(change->want, &items) < 0)
 		r = error_errno(err, ENOMEM, "install the packages");
 	if (r == 0)
-		r = apt_install(ctx, &items, err);
+		r = manager->install(ctx, &items, err);
 	if (bring_back(ctx, &kept, &second) < 0 && r == 0)
 		r = error_set(err, second.code, "%s", second.message);
 	if (r == 0)
@@ -425,7 +404,11 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 	_cleanup_(strv_release) struct strv added = STRV_INIT, others = STRV_INIT;
 	const json_t *noted = json_object_get(record->after, "added");
 	_cleanup_free_ char *list = NULL;
-	int r = added_since(ctx, record->before, &added, err);
+	const struct package_manager *manager;
+	int r = package_manager_of(ctx, &manager, err);
+
+	if (r == 0)
+		r = added_since(ctx, record->before, &added, err);
 
 	for (size_t i = 0; r == 0 && i < added.len; i++) {
 		if (!noted || contains(noted, added.items[i]))
@@ -433,7 +416,7 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 	}
 	if (r < 0 || !ret->len)
 		return r;
-	r = apt_simulate_purge(ctx, ret, &others, err);
+	r = manager->simulate_remove(ctx, ret, &others, err);
 	if (r < 0 || !others.len)
 		return r;
 	list = strv_join(&others, ", ");
@@ -446,19 +429,25 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 static int undo(struct change_context *ctx, const struct change_record *record,
 		enum undo_outcome *ret, struct strbuf *why, struct error *err)
 {
-	_cleanup_(strv_release) struct strv names = STRV_INIT;
+	_cleanup_(strv_release) struct strv names = STRV_INIT, none = STRV_INIT;
 	_cleanup_(package_db_release) struct package_db db = { 0 };
-	int r = read_db(ctx, &db, err);
+	const struct package_manager *manager;
+	int r = package_manager_of(ctx, &manager, err);
 
+	if (r == 0)
+		r = read_db(ctx, &db, err);
 	if (r == 0 && any_broken(&db))
 		r = packages_finish(ctx, err);
+	/* What was cut off may have files there that nobody knows: they are known first, then removed. */
+	if (r == 0 && !record->after)
+		r = repair(ctx, manager, record->want, &none, err);
 	if (r == 0)
 		r = removable(ctx, record, &names, why, err);
 	if (r < 0)
 		return r;
 	*ret = why->len ? UNDO_LEFT : names.len ? UNDO_DONE : UNDO_NOTHING;
 	if (names.len)
-		r = apt_purge(ctx, &names, err);
+		r = manager->remove(ctx, &names, err);
 	if (r == 0 && !why->len)
 		r = residue_remove(ctx->host, json_object_get(record->before, "residue"), err);
 	return r;

@@ -4,6 +4,7 @@
 #ifndef CHANGE_PACKAGES_H
 #define CHANGE_PACKAGES_H
 
+#include "change/package_file.h"
 #include "change/plan.h"
 #include "host/packages.h"
 
@@ -11,12 +12,8 @@
 int plan_packages(struct plan *plan, struct change_context *ctx, const struct package_db *db,
 		  const char *const *names, const char *why, struct error *err);
 
-/*
- * A package file: `url` + `sha256` (downloaded to the cache), or `file` (a path on the host; sha256
- * may be ""). `package` and `version` are what it installs.
- */
-int plan_package_file(struct plan *plan, struct change_context *ctx, const char *package,
-		      const char *version, const char *url, const char *file, const char *sha256,
+/* A package file, which the package manager installs with what it depends on. */
+int plan_package_file(struct plan *plan, struct change_context *ctx, const struct package_file *file,
 		      const char *why, struct error *err);
 
 /*
@@ -24,6 +21,13 @@ int plan_package_file(struct plan *plan, struct change_context *ctx, const char 
  * finish it: apt can, which gets the rest or takes all of it away, and says so when it cannot.
  */
 int packages_finish(struct change_context *ctx, struct error *err);
+
+/*
+ * Where the package manager has no note of its own of a transaction that was cut off, on its way in or out
+ * again (`want` and `before` of its record): bring it to where what is installed is there.
+ */
+int packages_repair(struct change_context *ctx, const json_t *want, const json_t *before,
+		    struct error *err);
 
 /*
  * After a transaction that was cut off (`before`: what its record noted): the bytes of daemon.json

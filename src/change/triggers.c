@@ -17,7 +17,7 @@ void triggers_start(struct change_context *ctx)
 	struct error ignored = ERROR_INIT;
 
 	/* Of a folder the programs are a test's, which runs one at a time. */
-	if (!ctx->triggers.pid && !host_is_rooted(ctx->host))
+	if (ctx->os->packages == PACKAGES_APT && !ctx->triggers.pid && !host_is_rooted(ctx->host))
 		(void)beside_start(run_silently, ctx, &ctx->triggers, &ignored);
 }
 

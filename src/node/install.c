@@ -1,4 +1,5 @@
 /* Forward: checks, plan, preparation, journaled changes, verification, settling. */
+#include "change/packages.h"
 #include "change/triggers.h"
 #include "node/node.h"
 #include "node/stage.h"
@@ -155,12 +156,37 @@ static int converged(struct node *node, const char *only, struct error *err)
 	return r;
 }
 
+/* The package transaction that the last run was cut off in: on its way in, or out again. */
+static const struct journal_entry *packages_under_way(const struct journal *journal)
+{
+	const struct journal_entry *cut = journal_unfinished(journal, "packages", "packages");
+	bool undoing = false;
+
+	for (size_t i = journal->len; !cut && i > 0; i--) {
+		const struct journal_entry *e = &journal->entries[i - 1];
+
+		if (journal_in_force(e))
+			return undoing && strcmp(e->kind, change_packages.name) == 0 ? e : NULL;
+		undoing = undoing || e->undone_now;
+	}
+	return cut;
+}
+
+static int repair_packages(struct node *node, struct error *err)
+{
+	const struct journal_entry *e = packages_under_way(&node->journal);
+
+	return e ? packages_repair(&node->ctx.change, e->want, e->before, err) : 0;
+}
+
 int node_install(struct node *node, const char *only, const char *command, struct report *report,
 		 struct error *err)
 {
 	_cleanup_(plan_release) struct plan plan = PLAN_INIT;
 	int r = node_clean_up(node, err);
 
+	if (r == 0)
+		r = repair_packages(node, err);
 	if (r == 0)
 		r = facts_read(&node->ctx, err);
 	if (r == 0)

@@ -81,8 +81,14 @@ static int bind(struct node *node, const struct bundle_manifest *manifest, struc
 int offline_check(struct node *node, const char *bundle_path, struct error *err)
 {
 	_cleanup_(bundle_manifest_release) struct bundle_manifest manifest = BUNDLE_MANIFEST_INIT;
-	int r = bundle_verify(bundle_path, &node->progress, &manifest, err);
+	int r;
 
+	if (node->ctx.os.packages == PACKAGES_DNF)
+		return error_set(err, EOPNOTSUPP,
+				 "a bundle is of Debian packages, and '%s' takes RPMs: install from its "
+				 "repositories, or from a mirror of them",
+				 node->ctx.os.id);
+	r = bundle_verify(bundle_path, &node->progress, &manifest, err);
 	if (r == 0)
 		r = check_system(node, &manifest, err);
 	return r < 0 ? r : bind(node, &manifest, err);

@@ -81,8 +81,9 @@ const struct spec_field spec_fields[] = {
 	{ "pool.reserve", SPEC_SIZE, AT(pool.reserve), "2G", .max = 1ULL << 50,
 	  .help = "Space that must stay free on the image's own file system." },
 	{ "docker.package", SPEC_STRING, AT(docker.package), "auto", .check = check_word,
-	  .help = "Package to install where there is no Docker; auto: docker.io on Debian and Ubuntu "
-		  "(docker-ce where its repository is configured)." },
+	  .help = "Package to install where there is no Docker; auto: docker.io on Debian and Ubuntu, "
+		  "docker on Amazon Linux, moby-engine on Fedora, docker-ce elsewhere and where its "
+		  "repository is configured." },
 	{ "docker.bridge_ip", SPEC_STRING, AT(docker.bridge_ip), "172.24.0.1/16",
 	  .check = check_cidr,
 	  .help = "Docker's bip, set where daemon.json has none: Sysbox's package would set its own "

@@ -219,28 +219,27 @@ static int plan_members(struct step_context *ctx, struct plan *plan, json_t *set
 			NULL, "merged, the rest stays", err);
 }
 
-/*
- * Debian's unit has "$DOCKER_OPTS" in it, from /etc/default/docker; systemctl shows the name, not what
- * it stands for.
- */
-static int read_flags(struct step_context *ctx, const char *exec_start, struct dockerd_flags *ret,
-		      struct error *err)
+/* The flags in "DOCKER_OPTS=..." of such a file; the last one counts. */
+static int flags_of_file(struct step_context *ctx, const char *variable, const char *file,
+			 struct dockerd_flags *ret, struct error *err)
 {
-	static const char KEY[] = "DOCKER_OPTS=";
 	_cleanup_free_ char *text = NULL;
+	size_t n = strlen(variable);
 	char *save;
-	int r = dockerd_flags_parse(exec_start, ret, err);
+	int r = 0;
 
-	if (r < 0 || !strstr(exec_start, "DOCKER_OPTS") ||
-	    host_read(ctx->host, "/etc/default/docker", 65536, &text, NULL) < 0)
-		return r;
+	if (host_read(ctx->host, file, 65536, &text, NULL) < 0)
+		return 0;
+	/* Fedora's goes over several lines. */
+	for (char *p = strstr(text, "\\\n"); p; p = strstr(p, "\\\n"))
+		p[0] = p[1] = ' ';
 	save = text;
 	while (r == 0 && save) {
 		char *line = strsep(&save, "\n");
 
-		if (strncmp(line, KEY, strlen(KEY)) != 0)
+		if (strncmp(line, variable, n) != 0 || line[n] != '=')
 			continue;
-		line += strlen(KEY);
+		line += n + 1;
 		for (char *p = line; *p; p++) {
 			if (*p == '"' || *p == '\'')
 				*p = ' ';
@@ -250,6 +249,28 @@ static int read_flags(struct step_context *ctx, const char *exec_start, struct d
 		r = line ? dockerd_flags_parse(line, ret, err) :
 			   error_errno(err, ENOMEM, "read dockerd's flags");
 		free(line);
+	}
+	return r;
+}
+
+/*
+ * Distributions' units have "$DOCKER_OPTS" in them, or "$OPTIONS", from a file; systemctl shows the
+ * name, not what it stands for.
+ */
+static int read_flags(struct step_context *ctx, const char *exec_start, struct dockerd_flags *ret,
+		      struct error *err)
+{
+	static const struct {
+		const char *shown, *variable, *file;
+	} FILES[] = {
+		{ "DOCKER_OPTS", "DOCKER_OPTS", "/etc/default/docker" },
+		{ "$OPTIONS", "OPTIONS", "/etc/sysconfig/docker" },
+	};
+	int r = dockerd_flags_parse(exec_start, ret, err);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(FILES); i++) {
+		if (strstr(exec_start, FILES[i].shown))
+			r = flags_of_file(ctx, FILES[i].variable, FILES[i].file, ret, err);
 	}
 	return r;
 }

@@ -4,7 +4,7 @@
 #include "step/layout.h"
 #include "step/table.h"
 
-/* Is a repository of Docker's own configured for apt? Then docker-ce is what its users expect. */
+/* Is a repository of Docker's own configured? Then docker-ce is what its users expect. */
 static bool has_docker_repository(const struct step_context *ctx)
 {
 	static const char *const FILES[] = {
@@ -12,6 +12,7 @@ static bool has_docker_repository(const struct step_context *ctx)
 		"/etc/apt/sources.list.d/docker.sources",
 		"/etc/apt/sources.list.d/download_docker_com_linux_debian.list",
 		"/etc/apt/sources.list.d/download_docker_com_linux_ubuntu.list",
+		"/etc/yum.repos.d/docker-ce.repo",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
@@ -21,13 +22,27 @@ static bool has_docker_repository(const struct step_context *ctx)
 	return false;
 }
 
+/*
+ * The distribution's own. RHEL and those made of it have none: only Docker's repository, or a mirror of
+ * it under another name, gives them one.
+ */
 static const char *package_of(const struct step_context *ctx)
 {
+	static const struct {
+		const char *id, *package;
+	} RPMS[] = { { "amzn", "docker" }, { "fedora", "moby-engine" } };
+
 	if (strcmp(ctx->spec->docker.package, "auto") != 0)
 		return ctx->spec->docker.package;
-	if (ctx->os.packages == PACKAGES_DNF)
-		return strcmp(ctx->os.id, "amzn") == 0 ? "docker" : "moby-engine";
-	return has_docker_repository(ctx) ? "docker-ce" : "docker.io";
+	if (has_docker_repository(ctx))
+		return "docker-ce";
+	if (ctx->os.packages != PACKAGES_DNF)
+		return "docker.io";
+	for (size_t i = 0; i < ARRAY_SIZE(RPMS); i++) {
+		if (strcmp(ctx->os.id, RPMS[i].id) == 0)
+			return RPMS[i].package;
+	}
+	return "docker-ce";
 }
 
 /* Debian 13 took the command line client out of docker.io. Only Debian's testing has no version. */

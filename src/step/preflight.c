@@ -61,16 +61,12 @@ static void check_os(struct step_context *ctx, struct report *report)
 			return;
 		}
 	}
-	if (ctx->os.packages == PACKAGES_APT)
-		report_add(report, "os", CHECK_PASS, NULL, "%s", name);
-	else if (ctx->os.packages == PACKAGES_DNF)
-		report_add(report, "os", CHECK_WARN,
-			   "install Docker, xfsprogs and Sysbox's programs first; berth does the rest",
-			   "%s: packages are not installed by berth on RPM systems", name);
-	else
+	if (ctx->os.packages == PACKAGES_NONE)
 		report_add(report, "os", CHECK_FAIL, "use Debian or Ubuntu",
 			   "berth does not know the system '%s' and would only guess",
 			   *name ? name : "(no os-release)");
+	else
+		report_add(report, "os", CHECK_PASS, NULL, "%s", name);
 }
 
 static void check_arch(struct step_context *ctx, struct report *report)
@@ -255,13 +251,25 @@ static void check_apparmor_userns(struct step_context *ctx, struct report *repor
 		   "programs that make namespaces of their own inside may not");
 }
 
+/* "1": enforcing; "0": permissive; the file is not there where SELinux is off. */
+static void check_selinux(struct step_context *ctx, struct report *report)
+{
+	_cleanup_free_ char *value = NULL;
+
+	if (host_read(ctx->host, "/sys/fs/selinux/enforce", 16, &value, NULL) < 0 || *value != '1')
+		return;
+	report_add(report, "selinux", CHECK_WARN,
+		   "setenforce 0, and SELINUX=permissive in /etc/selinux/config, if sandboxes do not start",
+		   "SELinux is enforcing, and Sysbox does not support that");
+}
+
 static int check(struct step_context *ctx, struct report *report, struct error *err)
 {
 	static void (*const CHECKS[])(struct step_context *, struct report *) = {
 		check_root,	  check_os,	  check_machine,    check_systemd,
 		check_arch,	  check_snap,	  check_docker,	    check_packages,
 		check_memory,	  check_disk,	  check_cgroup,	    check_apparmor_userns,
-		check_kernel_functions, check_addresses,
+		check_selinux,	  check_kernel_functions, check_addresses,
 	};
 
 	(void)err;

@@ -1,5 +1,10 @@
-/* Sysbox CE: its pinned package, and how systemd starts it. */
+/*
+ * Sysbox CE: its pinned package, and how systemd starts it. There is none for RPM systems: there the
+ * files of the same .deb are unpacked, and what is installed is what berth's own manifest says.
+ */
+#include "change/manifest.h"
 #include "change/packages.h"
+#include "change/unpack.h"
 #include "step/layout.h"
 #include "step/pins.h"
 #include "step/table.h"
@@ -15,17 +20,53 @@ static bool is_release(const char *installed, const char *release)
 	       !(installed[n] == '.' && installed[n + 1] >= '0' && installed[n + 1] <= '9');
 }
 
-/* 1: to be installed, 0: fine as it is. */
-static int wanted(const struct step_context *ctx, struct error *err)
+struct installed {
+	char *version; /* NULL: none */
+	bool broken;   /* its files are there, and it is not: of a run that was cut off */
+};
+
+static void installed_release(struct installed *installed)
 {
-	const struct package *now = package_db_find(&ctx->facts.packages, PACKAGE);
+	free(installed->version);
+}
+
+static bool is_unpacked(const struct step_context *ctx)
+{
+	return ctx->os.packages == PACKAGES_DNF;
+}
+
+static int read_installed(const struct step_context *ctx, struct installed *ret, struct error *err)
+{
+	const struct package *package = package_db_find(&ctx->facts.packages, PACKAGE);
+	_cleanup_json_ json_t *manifest = NULL;
+	const char *version = NULL;
+	int r;
+
+	*ret = (struct installed){ 0 };
+	if (is_unpacked(ctx)) {
+		r = manifest_read(ctx->host, PACKAGE, &manifest, err);
+		if (r < 0)
+			return r;
+		version = json_get_string(manifest, "version");
+		ret->broken = manifest && !json_get_bool(manifest, "complete", false);
+	} else if (package && package->broken) {
+		ret->broken = true;
+	} else if (package && package->installed) {
+		version = package->version;
+	}
+	ret->version = version && !ret->broken ? strdup(version) : NULL;
+	return version && !ret->broken && !ret->version ? error_errno(err, ENOMEM, "look for Sysbox") : 0;
+}
+
+/* 1: to be installed, 0: fine as it is. */
+static int wanted(const struct step_context *ctx, const struct installed *now, struct error *err)
+{
 	const char *release = ctx->spec->sysbox.version;
 	_cleanup_free_ char *binary = NULL;
 
-	/* Its files are there, and it is not: of a transaction that was cut off. */
-	if (now && now->broken)
+	if (now->broken)
 		return 1;
-	if (!now || !now->installed) {
+	if (!now->version) {
 		binary = host_find_program(ctx->host, RUNTIME_NAME);
 		if (!binary || ctx->spec->sysbox.other_version == SYSBOX_KEEP)
 			return !binary;
@@ -34,51 +75,104 @@ static int wanted(const struct step_context *ctx, struct error *err)
 				 "sysbox.other_version to 'keep'",
 				 binary);
 	}
-	if (is_release(now->version, release) || ctx->spec->sysbox.other_version == SYSBOX_KEEP)
+	if (is_release(now->version, release))
+		return is_unpacked(ctx); /* the manifest tells whether each file is as it was put there */
+	if (ctx->spec->sysbox.other_version == SYSBOX_KEEP)
 		return 0;
 	if (ctx->spec->sysbox.other_version == SYSBOX_UPGRADE)
 		return package_version_compare(now->version, release) < 0;
 	return 1;
 }
 
+static int plan_deb(struct step_context *ctx, struct plan *plan, const struct package_file *deb,
+		    const char *why, struct error *err)
+{
+	return is_unpacked(ctx) ? plan_unpack(plan, &ctx->change, deb, why, err) :
+				  plan_package_file(plan, &ctx->change, deb, why, err);
+}
+
 static int plan_package(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	const char *arch = os_deb_arch(&ctx->os);
-	const char *version = ctx->spec->sysbox.version;
-	const char *url = ctx->spec->sysbox.url, *sha256 = ctx->spec->sysbox.sha256;
-	const char *file = ctx->spec->sysbox.file;
+	struct package_file deb = {
+		.package = PACKAGE,
+		.version = ctx->spec->sysbox.version,
+		.url = ctx->spec->sysbox.url,
+		.file = ctx->spec->sysbox.file,
+		.sha256 = ctx->spec->sysbox.sha256,
+	};
 	_cleanup_free_ char *official = NULL;
 
-	if (ctx->bundle_sysbox && !*file)
-		return plan_package_file(plan, &ctx->change, PACKAGE, version, "", ctx->bundle_sysbox,
-					 ctx->bundle_sysbox_sha256, "Sysbox from the bundle", err);
+	if (ctx->bundle_sysbox && !*deb.file) {
+		deb.url = "";
+		deb.file = ctx->bundle_sysbox;
+		deb.sha256 = ctx->bundle_sysbox_sha256;
+		return plan_deb(ctx, plan, &deb, "Sysbox from the bundle", err);
+	}
 	if (!arch)
 		return error_set(err, EOPNOTSUPP, "Sysbox has no package for '%s'", ctx->os.arch);
-	if (!*sha256 && !*url && !*file)
-		sha256 = sysbox_pin(version, arch);
-	if (!sha256)
+	if (!*deb.sha256 && !*deb.url && !*deb.file)
+		deb.sha256 = sysbox_pin(deb.version, arch);
+	if (!deb.sha256)
 		return error_set(err, ENOENT,
 				 "berth has no SHA-256 for Sysbox %s on %s: name it in sysbox.sha256, or "
-				 "choose one of %s", version, arch, sysbox_pinned_versions());
-	if (!*url) {
-		official = sysbox_official_url(version, arch);
-		url = official;
+				 "choose one of %s", deb.version, arch, sysbox_pinned_versions());
+	if (!*deb.url) {
+		official = sysbox_official_url(deb.version, arch);
+		deb.url = official;
 	}
-	if (!url)
+	if (!deb.url)
 		return error_errno(err, ENOMEM, "plan Sysbox");
-	return plan_package_file(plan, &ctx->change, PACKAGE, version, url, file, sha256,
-				 "Sysbox CE", err);
+	return plan_deb(ctx, plan, &deb, is_unpacked(ctx) ? "its package's files, as there is no RPM" :
+							      "Sysbox CE", err);
 }
 
-static int plan_packages_needed(struct step_context *ctx, struct plan *plan, struct error *err)
+/* What its daemons run, and what unpacks it, where the program is missing: RPM's names differ. */
+static int plan_rpms(struct step_context *ctx, struct plan *plan, struct error *err)
+{
+	bool el8 = strcmp(ctx->os.id, "fedora") != 0 && *ctx->os.version == '8';
+	const struct {
+		const char *program, *package;
+	} needed[] = {
+		{ "fusermount3", "fuse3" },
+		{ "rsync", "rsync" },
+		{ "iptables", el8 ? "iptables" : "iptables-nft" },
+		{ "modprobe", "kmod" },
+		{ "tar", "tar" },
+		{ "xz", "xz" },
+	};
+	const char *names[ARRAY_SIZE(needed) + 1] = { NULL };
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
+		_cleanup_free_ char *program = host_find_program(ctx->host, needed[i].program);
+
+		if (!program)
+			names[n++] = needed[i].package;
+	}
+	return plan_packages(plan, &ctx->change, &ctx->facts.packages, names, "Sysbox", err);
+}
+
+static int plan_needed(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	/* fuse3 by name: the package's own "fuse" may resolve to fuse 2, which has no fusermount3. */
 	static const char *const NEEDED[] = { "fuse3", NULL };
-	int r = wanted(ctx, err);
 
+	return is_unpacked(ctx) ? plan_rpms(ctx, plan, err) :
+				  plan_packages(plan, &ctx->change, &ctx->facts.packages, NEEDED,
+						"Sysbox", err);
+}
+
+static int plan_package_and_needed(struct step_context *ctx, struct plan *plan, struct error *err)
+{
+	_cleanup_(installed_release) struct installed now = { 0 };
+	int r = read_installed(ctx, &now, err);
+
+	if (r == 0)
+		r = wanted(ctx, &now, err);
 	if (r <= 0)
 		return r;
-	r = plan_packages(plan, &ctx->change, &ctx->facts.packages, NEEDED, "Sysbox", err);
+	r = plan_needed(ctx, plan, err);
 	return r < 0 ? r : plan_package(ctx, plan, err);
 }
 
@@ -151,24 +245,27 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 
 static int plan_sysbox(struct step_context *ctx, struct plan *plan, struct error *err)
 {
-	int r = plan_packages_needed(ctx, plan, err);
+	int r = plan_package_and_needed(ctx, plan, err);
 
 	return r < 0 ? r : plan_units(ctx, plan, err);
 }
 
 static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
 {
-	const struct package *now = package_db_find(&ctx->facts.packages, PACKAGE);
+	_cleanup_(installed_release) struct installed now = { 0 };
 	const struct unit_state *u;
 	int r = context_unit(&ctx->change, "sysbox-mgr.service", &u, err);
+	const char *manager = r < 0 || !u->active ? "unknown" : u->active;
 
+	if (r == 0)
+		r = read_installed(ctx, &now, err);
 	if (r < 0)
 		return r;
-	if (!now || !now->installed)
-		strbuf_puts(ret, "not installed");
+	if (!now.version)
+		strbuf_puts(ret, now.broken ? "installed in part" : "not installed");
 	else
-		strbuf_printf(ret, "%s %s, sysbox-mgr %s", PACKAGE, now->version,
-			      u->active ? u->active : "unknown");
+		strbuf_printf(ret, "%s %s%s, sysbox-mgr %s", PACKAGE, now.version,
+			      is_unpacked(ctx) ? " unpacked by berth" : "", manager);
 	return 0;
 }
 

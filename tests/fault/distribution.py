@@ -4,6 +4,8 @@ Relations, units, conffiles and directories are those of Debian 12; programs are
 own where berth runs them.
 """
 
+import io
+import tarfile
 from pathlib import Path
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -128,6 +130,22 @@ PACKAGES = {
     }),
 }
 
+# The same of RPM systems. docker-ce is of Docker's own repository.
+RPMS = {
+    "containerd.io": ("1.7.22-3.1.el9", "", {"Provides": "containerd, runc"}, {
+        **PACKAGES["containerd"][3], "/usr/bin/runc": STUB}),
+    "docker-ce": ("3:27.3.1-1.el9", "containerd.io, docker-ce-cli, iptables", {}, {
+        path: text for path, text in PACKAGES["docker.io"][3].items()
+        if path.startswith(UNITS) or path == "/usr/sbin/dockerd"}),
+    "docker-ce-cli": ("1:27.3.1-1.el9", "", {}, {"/usr/bin/docker": STUB}),
+    "fuse3": ("3.10.2-8.el9", "", {}, PACKAGES["fuse3"][3]),
+    "iptables-nft": ("1.8.10-2.el9", "", {"Provides": "iptables"}, PACKAGES["iptables"][3]),
+    "rsync": ("3.2.3-19.el9", "", {}, PACKAGES["rsync"][3]),
+    "tar": ("2:1.34-6.el9", "", {}, {"/usr/bin/tar": (PROGRAMS / "tar").read_text(encoding="utf-8")}),
+    "xfsprogs": ("6.3.0-1.el9", "", {}, PACKAGES["xfsprogs"][3]),
+    "xz": ("5.2.5-8.el9", "", {}, {"/usr/bin/xz": STUB}),
+}
+
 SYSBOX_VERSION = "0.7.1"
 SYSBOX = (f"{SYSBOX_VERSION}-0.linux", "fuse, iptables, jq, lsb-release, rsync",
           {"Conffiles": "/etc/sysctl.d/99-sysbox-sysctl.conf"}, {
@@ -159,6 +177,49 @@ def write_archive(folder):
     folder.mkdir(parents=True)
     for name, package in PACKAGES.items():
         (folder / f"{name}.deb").write_bytes(package_file(name, *package))
+
+
+def write_repository(folder):
+    folder.mkdir(parents=True)
+    for name, package in RPMS.items():
+        (folder / f"{name}.rpm").write_bytes(package_file(name, *package))
+
+
+# ---- a real package: what berth unpacks itself where there is no dpkg ----
+
+def tar_of(entries):
+    """(name, bytes, mode) of files, (name, target) of symbolic links, (name,) of directories."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz", format=tarfile.GNU_FORMAT) as tar:
+        for name, *rest in entries:
+            info = tarfile.TarInfo("./" + name)
+            info.mode = rest[1] if len(rest) > 1 else 0o755
+            info.type = (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.REGTYPE)[len(rest)]
+            if info.issym():
+                info.linkname = rest[0]
+            info.size = len(rest[0]) if info.isreg() else 0
+            tar.addfile(info, io.BytesIO(rest[0]) if info.isreg() else None)
+    return buffer.getvalue()
+
+
+def deb_of(entries):
+    parts = [b"!<arch>\n"]
+    for name, data in (("debian-binary", b"2.0\n"),
+                       ("control.tar.xz", tar_of([("control", b"Package: sysbox-ce\n", 0o644)])),
+                       ("data.tar.xz", tar_of(entries))):
+        parts += [f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode(), data,
+                  b"\n" * (len(data) & 1)]
+    return b"".join(parts)
+
+
+def sysbox_deb(*more, change=""):
+    """With its files where the official one has them; `change` makes another version's."""
+    entries = [("usr",), ("usr/share/doc/sysbox-ce/copyright", b"Apache-2.0\n", 0o644)]
+    for path, text in SYSBOX[3].items():
+        name = path[1:].replace("usr/lib/", "lib/").replace("etc/sysctl.d", "lib/sysctl.d")
+        mode = 0o755 if text.startswith("#!") else 0o644
+        entries.append((name, (text + (change if mode == 0o755 else "")).encode(), mode))
+    return deb_of([*entries, *more])
 
 
 def sysbox_package(version=None):

@@ -28,7 +28,7 @@ POOL_CONFIG = "pool:\n  size: 1G\n  allocate: sparse\n  reserve: 0\n"
 
 # Lines of the machine's log that tell of harm no file shows.
 HARMFUL = ("docker.io deleted all", "sysbox-ce restarted docker", "had content of its own below the mount",
-           "also removed")
+           "also removed", "had to write its ids")
 
 
 def berth_program():

@@ -20,8 +20,13 @@ PROGRAMS = HERE / "programs"
 GIB = 1 << 30
 # What berth runs that every system has.
 BASE_PROGRAMS = ("cp", "modprobe", "systemctl")
-FAMILY_PROGRAMS = {"apt": ("apt-get", "dpkg", "dpkg-deb"), "rpm": ("rpm",), "none": ()}
-ASK = ("apt-get", "dpkg", "dpkg-deb", "modprobe", "systemctl")  # by one script for all of them
+FAMILY_PROGRAMS = {"apt": ("apt-get", "dpkg", "dpkg-deb"), "rpm": ("dnf", "rpm"), "none": ()}
+ASK = ("apt-get", "dnf", "dpkg", "dpkg-deb", "modprobe", "systemctl")  # by one script for all of them
+
+# Programs that berth looks for, of packages a machine of the table has.
+PROGRAMS_OF = {"apparmor": "/usr/sbin/apparmor_parser", "fuse3": "/usr/bin/fusermount3",
+               "iptables-nft": "/usr/sbin/iptables", "rsync": "/usr/bin/rsync", "tar": "/usr/bin/tar",
+               "xfsprogs": "/usr/sbin/mkfs.xfs", "xz": "/usr/bin/xz"}
 
 SETTINGS = {
     "fs.inotify.max_queued_events": 16384,
@@ -189,12 +194,15 @@ def packages_of(root, name, system):
         for name in ("info", "updates"):
             (root / "var/lib/dpkg" / name).mkdir()
     elif system.family == "rpm":
-        put(root, "/.machine/rpms", "".join(
+        put(root, "/var/lib/rpm/Packages", "".join(
             f"Package: {package}\nVersion: {version}\nStatus: install ok installed\n\n" for package, version in rows))
-    if any(package == "xfsprogs" for package, _ in rows):
-        put(root, "/usr/sbin/mkfs.xfs", (PROGRAMS / "mkfs.xfs").read_text(encoding="utf-8"), 0o755)
-    if any(package == "apparmor" for package, _ in rows):
-        put(root, "/usr/sbin/apparmor_parser", distribution.STUB, 0o755)
+        put(root, "/var/lib/rpm/.rpm.lock", "")
+        distribution.write_repository(root / ".machine/archive")
+    for package, _ in rows:
+        if package in PROGRAMS_OF:
+            path = PROGRAMS_OF[package]
+            own = PROGRAMS / Path(path).name
+            put(root, path, own.read_text(encoding="utf-8") if own.exists() else distribution.STUB, 0o755)
 
 
 def facts(system):

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import distribution
 import roots
 import trees
 from machine import Machine
@@ -19,6 +20,12 @@ STOPPED = "0ddba11" * 9 + "f"
 def bare(machine):
     machine.build("debian-12")
     machine.prepare()
+
+
+def rpm(machine):
+    """No dpkg: dnf, and Sysbox's package unpacked by berth."""
+    machine.build("rhel-9")
+    machine.prepare(sysbox=distribution.sysbox_deb())
 
 
 def existing_docker(machine):
@@ -53,7 +60,7 @@ def put_data(machine):
         os.chown(machine.path(f"{data}/volumes/db/_data"), 999, 999)
 
 
-SCENARIOS = {"bare": bare, "existing-docker": existing_docker}
+SCENARIOS = {"bare": bare, "rhel-9": rpm, "existing-docker": existing_docker}
 
 
 class Scenario:

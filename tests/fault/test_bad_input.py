@@ -15,6 +15,7 @@ import pytest
 
 import distribution
 import roots
+import trees
 from machine import POOL_CONFIG, SYSBOX_DEB, Machine, sysbox_config
 
 CONFIG = "/etc/berth/config.yaml"
@@ -318,6 +319,137 @@ def test_package_that_fails_to_unpack(bare):
     assert bare.berth("install").code == 0
 
 
+# ---- packages of RPM systems ----
+
+RPM_CACHE = (*CACHE, r"/var/cache/dnf(/.*)?")
+SYSBOX_PARTS = ("/usr/bin/sysbox-fs", "/usr/bin/sysbox-mgr", "/usr/bin/sysbox-runc",
+                "/usr/lib/systemd/system/sysbox.service", "/usr/lib/sysctl.d/99-sysbox-sysctl.conf")
+
+
+@pytest.fixture
+def rpm(machine):
+    machine.build("rhel-9")
+    machine.prepare(sysbox=distribution.sysbox_deb())
+    return machine
+
+
+DNF_UNREACHABLE = ("Errors during downloading metadata for repository 'baseos':\n"
+                   "  - Curl error (7): Couldn't connect to server for http://m.test/repomd.xml\n"
+                   "Error: Failed to download metadata for repo 'baseos': Cannot download repomd.xml: All "
+                   "mirrors were tried")
+
+
+@pytest.mark.parametrize(("fails", "says"), [
+    ("install", "dnf cannot resolve the packages: Failed to download metadata for repo 'baseos'"),
+    ("--downloadonly", "the packages cannot be downloaded: Failed to download metadata for repo 'baseos'"),
+])
+def test_dnf_without_network(rpm, fails, says):
+    rpm.order("dnf-fails", fails)
+    rpm.order("dnf-says", DNF_UNREACHABLE)
+    refuses(rpm, "install", says=(says, "All mirrors were tried; Curl error (7)"), spare=RPM_CACHE)
+
+
+def test_package_that_dnf_does_not_know(rpm):
+    rpm.path("/.machine/archive/docker-ce.rpm").unlink()
+    refuses(rpm, "install", says="dnf cannot resolve the packages: Unable to find a match: docker-ce", spare=RPM_CACHE)
+
+
+def test_rpm_that_lacks_what_it_needs(rpm):
+    rpm.path("/.machine/archive/containerd.io.rpm").unlink()
+    refuses(rpm, "install", says="nothing provides containerd.io needed by docker-ce", spare=RPM_CACHE)
+
+
+def test_no_dnf(rpm):
+    rpm.path("/usr/bin/dnf").unlink()
+    refuses(rpm, "install", says="the program 'dnf' is not on this host", spare=RPM_CACHE)
+
+
+def test_rpm_lock_held_for_ever(rpm):
+    rpm.write(CONFIG, rpm.read(CONFIG) + "timeouts:\n  package_lock: 1s\n")
+    lock = "/var/lib/rpm/.rpm.lock"
+    with subprocess.Popen([sys.executable, "-c", HOLD, rpm.path(lock)], stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        refuses(rpm, "install", spare=RPM_CACHE, says=(f"(process {holder.pid})", lock, "timeouts.package_lock"))
+        holder.kill()
+    assert rpm.berth("install").code == 0
+
+
+def test_dnf_at_work(rpm):
+    lock = "/var/cache/dnf/metadata_lock.pid"
+    rpm.write(CONFIG, rpm.read(CONFIG) + "timeouts:\n  package_lock: 1s\n")
+    rpm.write(lock, str(os.getpid()))
+    refuses(rpm, "install", spare=RPM_CACHE, says=(f"(process {os.getpid()})", lock))
+
+
+@pytest.mark.parametrize(("content", "says"), [
+    (distribution.sysbox_deb()[:900], "is not a whole Debian package (truncated?)"),
+    (distribution.sysbox_deb()[:-400] + bytes(400), "cannot be unpacked"),
+    (b"#!/bin/sh\n", "is not a whole Debian package (truncated?)"),
+    (distribution.sysbox_deb(("opt/tool", b"x", 0o755)), "has '/opt/tool' in it"),
+    (distribution.sysbox_deb(("usr/bin/link", "/etc/shadow")), "has '/usr/bin/link' in it"),
+    (distribution.deb_of([("usr",)]), "has no files in it"),
+])
+def test_package_that_is_not_unpacked(rpm, content, says):
+    rpm.prepare(sysbox=content)
+    refuses(rpm, "install", says=says, spare=RPM_CACHE)
+    rpm.write(CONFIG, f"{POOL_CONFIG}sysbox:\n  file: {SYSBOX_DEB}\n")
+    refuses(rpm, "install", says=says, spare=RPM_CACHE)
+
+
+def test_sysbox_installed_by_hand(rpm):
+    rpm.write("/usr/bin/sysbox-fs", "#!/bin/sh\n# mine\n", 0o755)
+    refuses(rpm, "install", says=("'/usr/bin/sysbox-fs' is there already", "remove it"), spare=RPM_CACHE)
+
+
+def test_bundle_on_an_rpm_system(rpm):
+    for command in ("install", "plan"):
+        refuses(rpm, command, "--bundle", "/any.bundle", says="a bundle is of Debian packages, and 'rhel' takes RPMs")
+
+
+def test_rpm_system_without_tar(rpm):
+    """tar and xz come with the packages, and go again."""
+    for program in ("/usr/bin/tar", "/usr/bin/xz", "/usr/bin/fusermount3", "/usr/bin/rsync"):
+        rpm.path(program).unlink()
+    text = rpm.read("/var/lib/rpm/Packages")
+    rpm.write("/var/lib/rpm/Packages", re.sub(r"Package: (tar|xz|fuse3|rsync)\n.*\n.*\n\n", "", text))
+    before = rpm.snapshot(trees.TRACES)
+    result = rpm.berth("install")
+    assert result.code == 0, result
+    assert all(rpm.path(path).exists() for path in (*SYSBOX_PARTS, "/usr/bin/tar", "/usr/bin/fusermount3"))
+    assert rpm.berth("uninstall").code == 0
+    assert not trees.differences(before, rpm.snapshot(trees.TRACES)) and not rpm.harm()
+
+
+def test_rpm_that_fails_to_install(rpm):
+    rpm.order("fail-unpack", "docker-ce")
+    result = rpm.berth("install")
+    assert result.code == 1 and len(result.err.splitlines()) == 1, result
+    assert "the packages cannot be installed" in result.err
+    rpm.no_orders()
+    assert rpm.berth("install").code == 0
+
+
+def test_unpacked_file_that_was_changed_since(rpm):
+    """Left as it is, and said so; the rest goes."""
+    assert rpm.berth("install").code == 0
+    rpm.write("/usr/bin/sysbox-fs", "mine")
+    refuses(rpm, "install", says="'/usr/bin/sysbox-fs' is there already", spare=RPM_CACHE)
+    result = rpm.berth("uninstall")
+    assert "'/usr/bin/sysbox-fs' was changed since berth put it there: left as it is" in result.out, result
+    assert [path for path in SYSBOX_PARTS if rpm.path(path).exists()] == ["/usr/bin/sysbox-fs"]
+
+
+def test_package_of_another_since(rpm):
+    """Something that needs what berth brought: all of it stays."""
+    assert rpm.berth("install").code == 0
+    text = rpm.read("/var/lib/rpm/Packages")
+    rpm.write("/var/lib/rpm/Packages", text + "Package: compose\nVersion: 2\nStatus: install ok installed\n"
+              "Depends: docker-ce-cli\n\n")
+    result = rpm.berth("uninstall")
+    assert "packages installed since need them: compose; remove these first" in result.out, result
+    assert "Package: docker-ce\n" in rpm.read("/var/lib/rpm/Packages") and rpm.path("/usr/bin/docker").exists()
+
+
 # ---- the machine ----
 
 def recorded(machine, key, value):
@@ -372,12 +504,6 @@ def test_places_that_cannot_be_hosts(machine, name):
     machine.build(name)
     for command in ("install", "plan"):
         refuses(machine, command, says="this machine cannot be a sandbox host as it is")
-
-
-@pytest.mark.parametrize("name", ["rhel-9"])
-def test_rpm_system_without_docker(machine, name):
-    machine.build(name)
-    refuses(machine, "install", says="install Docker")
 
 
 def test_address_range_in_use(bare):

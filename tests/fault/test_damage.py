@@ -26,6 +26,11 @@ def scenario(work, program):
     return scenarios.Scenario("bare", work / "damage", program)
 
 
+@pytest.fixture(scope="module")
+def rpm_scenario(work, program):
+    return scenarios.Scenario("rhel-9", work / "rpm-damage", program)
+
+
 @pytest.fixture
 def installed(machine, scenario):
     machine.load(scenario.installed)
@@ -194,6 +199,16 @@ def test_power_cut_inside_a_package_transaction(machine, work, scenario, command
     jobs = [(command, number, name) for number, name in enumerate(moments, 1)]
     problems = scenarios.sweep(scenario, work, scenarios.run_cut_packages, jobs)
     say(f"{command}: the power was cut at {len(moments)} moments of the package transaction")
+    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:12])
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_power_cut_inside_dnf(machine, work, rpm_scenario, command, say):
+    """Before, behind and between a package's files, rpm's note of it and its scriptlet."""
+    moments = rpm_scenario.moments(machine, command)
+    jobs = [(command, number, name) for number, name in enumerate(moments, 1)]
+    problems = scenarios.sweep(rpm_scenario, work, scenarios.run_cut_packages, jobs)
+    say(f"{command}: the power was cut at {len(moments)} moments of dnf's transaction")
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:12])
 
 

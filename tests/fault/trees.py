@@ -20,6 +20,7 @@ ALWAYS = (
 TRACES = (
     r"/var/cache/apt(/.*)?",
     r"/var/lib/apt/lists(/.*)?",
+    r"/var/cache/dnf(/.*)?",
     r"/sys/module(/.*)?",        # a loaded module goes with the next boot
 )
 # Of an installation: its journal, and the directories that mounts cover (not what would be in them).
@@ -34,7 +35,9 @@ def _content(path, size):
         data = head + file.read()
     if path.endswith(_ACCOUNTS):  # in the order in which the packages came
         data = b"".join(sorted(data.splitlines(keepends=True)))
-    if path.endswith("/dpkg/status"):
+    if path.endswith("/self/mountinfo"):  # in the order in which a boot came to them
+        data = b"\n".join(sorted(b" ".join(line.split()[2:]) for line in data.splitlines()))
+    if path.endswith(("/dpkg/status", "/rpm/Packages")):
         data = b"\n\n".join(sorted(data.strip().split(b"\n\n")))
     if size < _TEXT_MAX:
         data = _UUID.sub(b"UUID", data)

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "change/apt.h"
+#include "change/package_lock.h"
 
 #define POLICY "/usr/sbin/policy-rc.d"
 
@@ -272,13 +273,13 @@ static void a_lock_names_its_holder(void **state)
 					     "/var/cache/apt/archives/lock" };
 
 	put_apt();
-	must(apt_wait_lock(&ctx, &must_err)); /* not even there */
+	must(package_lock_wait(&ctx, &must_err)); /* not even there */
 	for (size_t i = 0; i < ARRAY_SIZE(LOCKS); i++) {
 		struct error err = ERROR_INIT;
 		pid_t pid = hold(LOCKS[i]);
 		_cleanup_free_ char *who = xasprintf("(process %d)", (int)pid);
 
-		assert_int_equal(apt_wait_lock(&ctx, &err), -EAGAIN);
+		assert_int_equal(package_lock_wait(&ctx, &err), -EAGAIN);
 		assert_int_equal(apt_install(&ctx, items(), NULL), -EAGAIN);
 		kill(pid, SIGKILL);
 		assert_int_equal(waitpid(pid, NULL, 0), pid);
@@ -286,7 +287,7 @@ static void a_lock_names_its_holder(void **state)
 		assert_says(err.message, LOCKS[i]);
 		assert_says(err.message, "test_apt");
 		assert_says(err.message, "timeouts.package_lock");
-		must(apt_wait_lock(&ctx, &must_err));
+		must(package_lock_wait(&ctx, &must_err));
 	}
 	assert_false(was_called("install"));
 	assert_false(is_there(POLICY));

@@ -43,8 +43,15 @@ static int plan_names(const char *a, const char *b)
 
 static void plan_file_at(const char *path, const char *sha256)
 {
-	must(plan_package_file(&plan, &ctx, "sysbox-ce", "0.7.1", "https://example.org/s.deb", path,
-			       sha256, "for tests", &must_err));
+	const struct package_file deb = {
+		.package = "sysbox-ce",
+		.version = "0.7.1",
+		.url = "https://example.org/s.deb",
+		.file = path,
+		.sha256 = sha256,
+	};
+
+	must(plan_package_file(&plan, &ctx, &deb, "for tests", &must_err));
 }
 
 static const struct change *transaction(void)

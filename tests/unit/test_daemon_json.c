@@ -153,6 +153,19 @@ static void beside_flags_of_the_environment(void **state)
 	assert_null(strstr(made, "\"bip\""));
 }
 
+static void beside_flags_of_sysconfig(void **state)
+{
+	_cleanup_free_ char *made = NULL;
+
+	set_flags("--host=fd:// $OPTIONS");
+	put("/etc/sysconfig/docker", "OPTIONS=\"--selinux-enabled \\\n  --log-driver=journald \\\n"
+				     "  --live-restore \\\n\"\nOPTIONSX=--bip=10.9.0.1/24\n");
+	made = made_of("{}");
+	assert_null(strstr(made, "log-driver"));
+	assert_null(strstr(made, "live-restore"));
+	assert_non_null(strstr(made, "\"bip\""));
+}
+
 static void conflicts_are_refused_in_words(void **state)
 {
 	static const struct {
@@ -283,6 +296,7 @@ int main(void)
 		step_test(beside_what_the_user_has),
 		step_test(beside_flags),
 		step_test(beside_flags_of_the_environment),
+		step_test(beside_flags_of_sysconfig),
 		step_test(conflicts_are_refused_in_words),
 		step_test(not_a_file),
 		step_test(a_running_docker_is_stopped_once),

@@ -62,8 +62,21 @@ static void systems_that_cannot_be_hosts(void **state)
 	}
 	set_os("ID=rhel\nID_LIKE=fedora\nPRETTY_NAME=RHEL\n", "x86_64");
 	run();
-	assert_verdict("os", CHECK_WARN);
+	assert_verdict("os", CHECK_PASS);
 	assert_int_equal(report_count(&report, CHECK_FAIL), 0);
+}
+
+static void selinux(void **state)
+{
+	put_machine();
+	run();
+	assert_null(check_of("selinux"));
+	put("/sys/fs/selinux/enforce", "0");
+	run();
+	assert_null(check_of("selinux"));
+	put("/sys/fs/selinux/enforce", "1");
+	run();
+	assert_verdict("selinux", CHECK_WARN);
 }
 
 static void places_that_are_no_machine(void **state)
@@ -225,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		step_test(a_fresh_machine_is_fine),    step_test(systems_that_cannot_be_hosts),
+		step_test(selinux),
 		step_test(places_that_are_no_machine), step_test(without_systemd),
 		step_test(another_architecture),       step_test(docker_as_a_snap),
 		step_test(half_installed_packages),    step_test(kernels_that_lack_something),

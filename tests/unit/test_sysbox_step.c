@@ -146,6 +146,102 @@ static void an_architecture_without_a_package(void **state)
 	assert_string_equal(err.message, "Sysbox has no package for 'riscv64'");
 }
 
+/* ---- where there is no package of it ---- */
+
+static void put_rpm_system(const char *os)
+{
+	static const char *const PROGRAMS[] = { "fusermount3", "rsync", "iptables", "modprobe", "tar",
+						"xz" };
+
+	set_os(os, "x86_64");
+	for (size_t i = 0; i < ARRAY_SIZE(PROGRAMS); i++)
+		put_program(PROGRAMS[i], "");
+}
+
+static const json_t *planned_unpack(void)
+{
+	const struct change *c;
+
+	must(plan_step(&step_sysbox, &must_err));
+	c = plan_find(&plan, &change_unpack, "sysbox-ce");
+	return c ? c->want : NULL;
+}
+
+static void put_manifest(const char *version, bool complete)
+{
+	_cleanup_free_ char *text =
+		xasprintf("{\"package\": \"sysbox-ce\", \"version\": \"%s\", \"sha256\": \"%s\", "
+			  "\"complete\": %s, \"files\": []}",
+			  version, sysbox_pin("0.7.1", "amd64"), complete ? "true" : "false");
+
+	put("/var/lib/berth/sysbox-ce.manifest", text);
+}
+
+static void unpacked_on_rpm_systems(void **state)
+{
+	put_rpm_system("ID=rocky\nVERSION_ID=9.4\nID_LIKE=\"rhel centos fedora\"\n");
+	assert_string_equal(json_get_string(planned_unpack(), "sha256"), sysbox_pin("0.7.1", "amd64"));
+	assert_null(plan_find(&plan, &change_packages, NULL));
+	put_manifest("0.7.1", true);
+	assert_null(planned_unpack());
+	put_manifest("0.7.1", false);
+	assert_non_null(planned_unpack());
+	put_manifest("0.6.7", true);
+	assert_null(planned_unpack()); /* kept */
+	spec.sysbox.other_version = SYSBOX_UPGRADE;
+	assert_non_null(planned_unpack());
+	put_manifest("0.8.0", true);
+	assert_null(planned_unpack());
+	spec.sysbox.other_version = SYSBOX_EXACT;
+	assert_non_null(planned_unpack());
+	assert_int_equal(unlink(real("/var/lib/berth/sysbox-ce.manifest")), 0);
+	put_program("sysbox-runc", "");
+	spec.sysbox.other_version = SYSBOX_KEEP;
+	assert_null(planned_unpack());
+}
+
+static void what_its_daemons_run(void **state)
+{
+	static const struct {
+		const char *os, *iptables;
+	} TABLE[] = {
+		{ "ID=rocky\nVERSION_ID=8.10\nID_LIKE=\"rhel centos fedora\"\n", "iptables" },
+		{ "ID=rhel\nVERSION_ID=9.4\nID_LIKE=fedora\n", "iptables-nft" },
+		{ "ID=fedora\nVERSION_ID=41\n", "iptables-nft" },
+		{ "ID=amzn\nVERSION_ID=2023\nID_LIKE=fedora\n", "iptables-nft" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(TABLE); i++) {
+		const char *const expected[] = { "rsync", TABLE[i].iptables, "tar" };
+		const json_t *names;
+
+		put_rpm_system(TABLE[i].os);
+		assert_int_equal(unlink(real("/usr/bin/rsync")), 0);
+		assert_int_equal(unlink(real("/usr/bin/iptables")), 0);
+		assert_int_equal(unlink(real("/usr/bin/tar")), 0);
+		assert_non_null(planned_unpack());
+		names = json_object_get(plan_find(&plan, &change_packages, NULL)->want, "packages");
+		assert_int_equal(json_array_size(names), ARRAY_SIZE(expected));
+		for (size_t j = 0; j < ARRAY_SIZE(expected); j++)
+			assert_string_equal(json_string_value(json_array_get(names, j)), expected[j]);
+	}
+}
+
+static void what_is_unpacked(void **state)
+{
+	_cleanup_(strbuf_release) struct strbuf part = STRBUF_INIT, all = STRBUF_INIT;
+
+	put_rpm_system("ID=rhel\nVERSION_ID=9.4\n");
+	put_manifest("0.7.1", false);
+	must(step_sysbox.probe(&step, &part, &must_err));
+	assert_string_equal(strbuf_str(&part), "installed in part");
+	put_manifest("0.7.1", true);
+	put_unit("sysbox-mgr.service", "active", "static", "");
+	context_changed(&step.change);
+	must(step_sysbox.probe(&step, &all, &must_err));
+	assert_string_equal(strbuf_str(&all), "sysbox-ce 0.7.1 unpacked by berth, sysbox-mgr active");
+}
+
 static void its_units(void **state)
 {
 	const char *mgr, *fs;
@@ -212,6 +308,9 @@ int main(void)
 		step_test(a_version_without_a_pin),
 		step_test(from_elsewhere),
 		step_test(an_architecture_without_a_package),
+		step_test(unpacked_on_rpm_systems),
+		step_test(what_its_daemons_run),
+		step_test(what_is_unpacked),
 		step_test(its_units),
 		step_test(what_is_there),
 		step_test(what_runs_is_older_than_the_settings),

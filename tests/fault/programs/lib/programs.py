@@ -5,12 +5,14 @@ import os
 import sys
 
 import apt
+import dnf
 import dpkg
 import folder
 import systemd
 
 MAINS = {
     "apt-get": apt.main,
+    "dnf": dnf.main,
     "dpkg": dpkg.main,
     "dpkg-deb": dpkg.main_deb,
     "modprobe": systemd.load_module,

@@ -279,6 +279,9 @@ def start_manager(unit, config):
     """sysbox-mgr: whatever is below its data root goes, at start and at stop."""
     data = where("/var/lib/sysbox")
     log(f"sysbox-mgr started on {data}")
+    for path in ("/etc/subuid", "/etc/subgid"):
+        if "\nsysbox:" not in "\n" + read(path, ""):
+            log(f"sysbox-mgr had to write its ids into {path}")
     os.makedirs(real(data), exist_ok=True)
     os.chmod(real(data), 0o700)
     empty(data)

@@ -1,0 +1,60 @@
+#include "change/package_file.h"
+
+#include "base/digest.h"
+#include "engine/download.h"
+
+json_t *package_file_want(const struct package_file *file)
+{
+	_cleanup_free_ char *path =
+		*file->file ? strdup(file->file)
+			    : xasprintf("%s/%s_%s.deb", CACHE_DIR, file->package, file->version);
+
+	return path ? json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "package", file->package,
+				"version", file->version, "url", file->url, "file", file->file,
+				"sha256", file->sha256, "path", path)
+		    : NULL;
+}
+
+void package_file_describe(const json_t *want, struct strbuf *out)
+{
+	const char *file = json_get_string(want, "file");
+	const char *sha256 = json_get_string(want, "sha256");
+
+	strbuf_printf(out, "+ %s %s from %s", json_get_string(want, "package"),
+		      json_get_string(want, "version"),
+		      *file ? file : json_get_string(want, "url"));
+	strbuf_printf(out, *sha256 ? " (SHA-256 %.16s...)\n" : " (no SHA-256 given)%s\n",
+		      *sha256 ? sha256 : "");
+}
+
+static int check_digest(struct change_context *ctx, const char *path, const char *expected,
+			struct error *err)
+{
+	char actual[DIGEST_HEX_MAX];
+	_cleanup_fd_ int fd = host_open(ctx->host, path, 0, 0);
+	int r;
+
+	if (fd < 0)
+		return error_errno(err, fd, "open the package '%s'", path);
+	r = digest_fd(fd, actual, err);
+	if (r < 0 || !*expected || strcasecmp(actual, expected) == 0)
+		return r;
+	return error_set(err, EBADMSG,
+			 "'%s' has the SHA-256 %s, not %s as it should: it is another "
+			 "or a damaged file; nothing was changed",
+			 path, actual, expected);
+}
+
+int package_file_get(struct change_context *ctx, const json_t *want, struct error *err)
+{
+	const char *path = json_get_string(want, "path");
+	const char *sha256 = json_get_string(want, "sha256");
+	int r;
+
+	if (*json_get_string(want, "file"))
+		return check_digest(ctx, path, sha256, err);
+	r = host_mkdirs(ctx->host, CACHE_DIR, 0700, NULL, err);
+	return r < 0 ? r
+		     : download_file(ctx->host, json_get_string(want, "url"), sha256, path,
+				     ctx->download_ms, ctx->progress, err);
+}
