@@ -18,7 +18,7 @@ def test_bad_sources_change_nothing(node_factory):
     berth_host.put_berth(node, timeouts={"package_lock": "3s"})
     before = berth_host.snapshot(node)
 
-    node.repo.fail("down", "/")
+    node.repo.fail("down")
     refused(node, "package")
     node.repo.heal()
 
@@ -51,7 +51,7 @@ def test_damaged_pool_is_never_made_anew(node_factory):
     node.run("dd if=/dev/zero of=/var/lib/docker-xfs.img bs=1M count=1 conv=notrunc,fsync status=none")
     image = node.run("sha256sum < /var/lib/docker-xfs.img", timeout=600).stdout
 
-    refused(node, "no recognisable file system")
+    refused(node, "no file system is recognised")
     assert node.run("systemctl start docker", check=False, timeout=300).returncode != 0
     assert node.run("ls /var/lib/docker").stdout == "", "Docker wrote on the root disk"
     node.reboot()

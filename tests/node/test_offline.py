@@ -16,7 +16,7 @@ def test_bundle(node_factory, tmp_path):
     berth_host.put_berth(node)
     node.run("rm /root/sysbox-ce.deb")
     berth_host.configure(node, sysbox={"file": ""})
-    node.repo.fail("down", "/")
+    node.repo.fail("down")
     node.put(bundle, "/root/berth.bundle")
     node.run("cp /root/berth.bundle /root/short; truncate -s -4096 /root/short")
     node.run("cp /root/berth.bundle /root/changed; "
