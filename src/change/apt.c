@@ -9,6 +9,7 @@
 
 #define POLICY_FILE   "/usr/sbin/policy-rc.d"
 #define POLICY_SAVED  "/usr/sbin/policy-rc.d.berth-saved"
+#define REMOVE_BROKEN "-oDpkg::Options::=--force-remove-reinstreq"
 #define POLICY_MARK   "# berth: no service starts during a package transaction"
 
 static const char POLICY[] = "#!/bin/sh\n" POLICY_MARK "\nexit 101\n";
@@ -200,6 +201,8 @@ int apt_fetch(struct change_context *ctx, const struct strv *items, struct error
 		if (r == 0)
 			r = run_quietly(ctx, WORDS, items, ctx->packages_ms,
 					"the packages cannot be downloaded", err);
+		/* apt takes an archive of the right size for whole: it must be, after a power cut too. */
+		sync();
 		/* Old lists name versions that are gone: once more with fresh ones. */
 		if (r != -EPROTO || fresh)
 			return r;
@@ -277,20 +280,20 @@ static int configure_unpacked(struct change_context *ctx, const char *what, stru
 	return run_dpkg(ctx, (const char *const *)argv.items, what, err);
 }
 
-int apt_install(struct change_context *ctx, const struct strv *items, struct error *err)
+/*
+ * Only unpacked by apt, which ends with a run of all triggers otherwise. Not --no-download: with it apt
+ * loses the path of package files. All is in its cache by now.
+ */
+static int unpack_and_configure(struct change_context *ctx, const char *const *words,
+				const struct strv *items, struct error *err)
 {
-	/*
-	 * Only unpacked by apt, which ends with a run of all triggers otherwise. Not --no-download: with
-	 * it apt loses the path of package files. All is in its cache by now.
-	 */
-	static const char *const WORDS[] = { "-oDPkg::ConfigurePending=false", "install", NULL };
 	static const char WHAT[] = "the packages cannot be installed";
 	struct error cleaning = ERROR_INIT;
 	int r = forbid_starts(ctx->host, err);
 
 	if (r < 0)
 		return r;
-	r = run_quietly(ctx, WORDS, items, ctx->packages_ms, WHAT, err);
+	r = run_quietly(ctx, words, items, ctx->packages_ms, WHAT, err);
 	if (r == 0)
 		r = configure_unpacked(ctx, WHAT, err);
 	context_changed(ctx);
@@ -298,6 +301,32 @@ int apt_install(struct change_context *ctx, const struct strv *items, struct err
 		return error_set(err, cleaning.code, "%s", cleaning.message);
 	sync(); /* what --force-unsafe-io left out */
 	return r;
+}
+
+int apt_install(struct change_context *ctx, const struct strv *items, struct error *err)
+{
+	static const char *const WORDS[] = { "-oDPkg::ConfigurePending=false", "install", NULL };
+
+	return unpack_and_configure(ctx, WORDS, items, err);
+}
+
+int apt_repair(struct change_context *ctx, const struct strv *items, const struct strv *added,
+	       struct error *err)
+{
+	static const char *const WORDS[] = { "-oDPkg::ConfigurePending=false", "--reinstall",
+					     "--fix-broken", "install", NULL };
+	_cleanup_(strv_release) struct strv all = STRV_INIT;
+	int r = 0;
+
+	if (!added->len)
+		return 0;
+	for (size_t i = 0; r == 0 && i < added->len; i++)
+		r = strv_add(&all, added->items[i]);
+	for (size_t i = 0; r == 0 && i < items->len; i++)
+		r = strv_add_new(&all, items->items[i]);
+	if (r < 0)
+		return error_errno(err, r, "repair the packages");
+	return unpack_and_configure(ctx, WORDS, &all, err);
 }
 
 int apt_configure_pending(struct change_context *ctx, struct error *err)
@@ -322,9 +351,10 @@ int apt_configure_pending(struct change_context *ctx, struct error *err)
  */
 int apt_purge(struct change_context *ctx, const struct strv *names, struct error *err)
 {
-	/* Triggers are run once, by the second. */
-	static const char *const REMOVE[] = { "-oDPkg::ConfigurePending=false", "remove", NULL };
-	static const char *const PURGE[] = { "purge", NULL };
+	/* Triggers are run once, by the second. What a power cut left half unpacked goes as well. */
+	static const char *const REMOVE[] = { "-oDPkg::ConfigurePending=false", REMOVE_BROKEN,
+					      "remove", NULL };
+	static const char *const PURGE[] = { REMOVE_BROKEN, "purge", NULL };
 	int r = run_quietly(ctx, REMOVE, names, ctx->packages_ms, "the packages cannot be removed",
 			    err);
 

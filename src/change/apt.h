@@ -23,6 +23,13 @@ int apt_fetch(struct change_context *ctx, const struct strv *items, struct error
  */
 int apt_install(struct change_context *ctx, const struct strv *items, struct error *err);
 
+/*
+ * After a transaction for `items` that was cut off, maybe by the power: dpkg's own notes were synced, the
+ * files of its packages were not. What it had brought (`added`) is unpacked once more, and the rest.
+ */
+int apt_repair(struct change_context *ctx, const struct strv *items, const struct strv *added,
+	       struct error *err);
+
 /* Finish what a run left unconfigured, and run pending triggers (`dpkg --configure -a`). */
 int apt_configure_pending(struct change_context *ctx, struct error *err);
 

@@ -3,12 +3,13 @@
 #include "change/apt.h"
 #include "change/dnf.h"
 
-/* By enum package_family. dpkg knows itself what is half done; rpm does not. */
+/* By enum package_family. */
 static const struct package_manager MANAGERS[] = {
 	[PACKAGES_APT] = {
 		.fetch = apt_fetch,
 		.install = apt_install,
 		.finish = apt_configure_pending,
+		.repair = apt_repair,
 		.remove = apt_purge,
 		.simulate_remove = apt_simulate_purge,
 	},

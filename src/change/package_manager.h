@@ -25,8 +25,8 @@ struct package_manager {
 	int (*finish)(struct change_context *ctx, struct error *err);
 
 	/*
-	 * Optional, where the package manager has no note of what it was in the middle of: a
-	 * transaction for `items` was cut off, `added` is what it had brought by then.
+	 * A transaction for `items` was cut off, `added` is what it had brought by then: what may
+	 * not be on the disk, or not be noted, is made so.
 	 */
 	int (*repair)(struct change_context *ctx, const struct strv *items,
 		      const struct strv *added, struct error *err);

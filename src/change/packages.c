@@ -287,8 +287,6 @@ static int repair(struct change_context *ctx, const struct package_manager *mana
 {
 	_cleanup_(strv_release) struct strv items = STRV_INIT;
 
-	if (!manager->repair)
-		return 0;
 	if (items_of(want, &items) < 0)
 		return error_errno(err, ENOMEM, "repair the packages");
 	return manager->repair(ctx, &items, added, err);

@@ -153,6 +153,23 @@ static void unpacked_packages_are_configured_by_name(void **state)
 	assert_false(is_there(POLICY));
 }
 
+/* What a power cut may have left empty is unpacked once more, with the rest of what was to come. */
+static void a_transaction_that_was_cut_off(void **state)
+{
+	static char runc[] = "runc", docker[] = "docker.io";
+	static char *words[] = { runc, docker, NULL };
+	static const struct strv ADDED = { .items = words, .len = 2 }, NONE = STRV_INIT;
+
+	put_apt();
+	must(apt_repair(&ctx, items(), &NONE, &must_err));
+	assert_false(is_there("/calls"));
+	must(apt_repair(&ctx, items(), &ADDED, &must_err));
+	assert_call(0, " --reinstall --fix-broken install runc docker.io /cache/sysbox.deb");
+	assert_says(text_of("/policy.seen"), "exit 101\n");
+	assert_false(is_there(POLICY));
+	assert_string_equal(call(1), "");
+}
+
 static void a_policy_of_the_users_comes_back(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -305,6 +322,7 @@ int main(void)
 		change_test(only_the_bundle_is_known),
 		change_test(no_service_starts_meanwhile),
 		change_test(unpacked_packages_are_configured_by_name),
+		change_test(a_transaction_that_was_cut_off),
 		change_test(a_policy_of_the_users_comes_back),
 		change_test(cleaning_up_after_a_cut),
 		change_test(what_was_left_is_configured),

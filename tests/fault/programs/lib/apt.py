@@ -15,6 +15,8 @@ def parse(arguments):
             skip = False
         elif word == "-o":
             skip = True
+        elif word.endswith("--force-remove-reinstreq"):
+            flags.append("--force-remove-reinstreq")
         elif word.endswith("DPkg::ConfigurePending=false"):
             flags.append("--unpack-only")
         elif word.startswith("--"):
@@ -31,15 +33,18 @@ def find(name):
     return dpkg.load(path)
 
 
-def resolve(packages, items):
+def resolve(packages, items, again=False):
     """The packages to unpack for these names and files, dependencies first."""
     chosen = {}
     for item in items:
+        if again and item in packages and not is_file(f"{OWN}/archive/{item}.deb"):
+            say(f"Reinstallation of {item} is not possible, it cannot be downloaded.")
+            continue
         try:
             package = dpkg.load(item) if "/" in item else find(item)
         except dpkg.BadPackage:
             raise Failure(f"E: Invalid archive signature\nE: Unable to read {item}", 100) from None
-        if dpkg.state(packages, package.name) != "installed" or "/" in item:
+        if dpkg.state(packages, package.name) != "installed" or "/" in item or again:
             chosen[package.name] = package
 
     def there(name):
@@ -74,7 +79,7 @@ def update():
 
 def install(flags, items):
     packages = dpkg.database()
-    chosen = resolve(packages, items)
+    chosen = resolve(packages, items, "--reinstall" in flags)
     for package in chosen:
         line = f"{package.name} ({package.fields['Version']} Debian:12 [amd64])"
         if "--simulate" in flags:
@@ -126,10 +131,19 @@ def take_away(verb, flags, items):
     if set(gone) - set(items):
         log(f"apt-get {verb} also removed {' '.join(sorted(set(gone) - set(items)))}")
     check_interrupted()
+    check_inconsistent(packages, gone, flags)
     with dpkg.running():
         remove_and_purge(verb, packages, gone, items)
         if "--unpack-only" not in flags:
             dpkg.run_triggers(packages)
+
+
+def check_inconsistent(packages, gone, flags):
+    for name in gone:
+        if name in packages and " reinstreq " in packages[name]["Status"] and \
+                "--force-remove-reinstreq" not in flags:
+            raise Failure(f"dpkg: error processing package {name} (--remove):\n package is in a very bad "
+                          "inconsistent state; you should\n reinstall it before attempting removal", 100)
 
 
 def outermost(packages, gone):
