@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/units.h"
 
 enum lock_kind {
@@ -100,24 +101,16 @@ static void name_of(pid_t pid, char *buf, size_t size)
 	buf[strcspn(buf, "\n")] = '\0';
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 int package_lock_wait(struct change_context *ctx, struct error *err)
 {
-	uint64_t start = now_ms();
+	uint64_t start = monotonic_ms();
 	char name[32], waited[UNITS_MAX];
 	const char *lock = NULL;
 	pid_t pid;
 
 	while ((pid = holder(ctx, &lock)) != 0) {
 		struct timespec pause = { .tv_nsec = 500 * 1000 * 1000 };
-		uint64_t elapsed = now_ms() - start;
+		uint64_t elapsed = monotonic_ms() - start;
 
 		name_of(pid, name, sizeof(name));
 		duration_format(elapsed, waited);

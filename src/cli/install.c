@@ -1,4 +1,5 @@
 /* berth install: make it so. */
+#include "base/clock.h"
 #include "base/units.h"
 #include "cli/ui.h"
 #include "node/offline.h"

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/time.h>
 
+#include "base/clock.h"
 #include "base/units.h"
 
 enum mode { MODE_PLAIN, MODE_TERMINAL, MODE_JSON, MODE_QUIET };

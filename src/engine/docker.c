@@ -3,19 +3,12 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "engine/docker_call.h"
 
 #define PING_MS		5000 /* one try while waiting for it to be ready */
 #define POLL_FIRST_MS	50
 #define POLL_LONGEST_MS 1000
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 int docker_open(const struct host *host, struct docker *ret, struct error *err)
 {
@@ -90,11 +83,11 @@ static int ping_while_waiting(const char *socket, uint64_t left, struct error *l
 int docker_wait_ready(const char *socket, uint64_t timeout_ms, const struct progress *progress,
 		      struct error *err)
 {
-	uint64_t begin = now_ms(), pause = POLL_FIRST_MS;
+	uint64_t begin = monotonic_ms(), pause = POLL_FIRST_MS;
 	struct error last = ERROR_INIT;
 
 	for (;;) {
-		uint64_t passed = now_ms() - begin;
+		uint64_t passed = monotonic_ms() - begin;
 		uint64_t left = timeout_ms - MIN_OF(passed, timeout_ms);
 
 		if (left == 0)
@@ -103,7 +96,7 @@ int docker_wait_ready(const char *socket, uint64_t timeout_ms, const struct prog
 			return 0;
 		progress_activityf(progress, "waiting for docker to answer (%" PRIu64 " s)",
 				   passed / 1000);
-		passed = now_ms() - begin;
+		passed = monotonic_ms() - begin;
 		left = timeout_ms - MIN_OF(passed, timeout_ms);
 		sleep_ms(MIN_OF(left, pause));
 		pause = MIN_OF(pause * 2, (uint64_t)POLL_LONGEST_MS);
@@ -207,7 +200,7 @@ static int add_runtimes(const struct docker *docker, uint64_t until, struct dock
 
 	for (size_t i = 0; i < list->len; i++) {
 		struct docker_container *c = &list->items[i];
-		uint64_t now = now_ms();
+		uint64_t now = monotonic_ms();
 		int r;
 
 		if (now >= until)
@@ -231,7 +224,7 @@ int docker_list(const struct docker *docker, unsigned flags, uint64_t timeout_ms
 		struct docker_containers *ret, struct error *err)
 {
 	_cleanup_(docker_containers_release) struct docker_containers list = DOCKER_CONTAINERS_INIT;
-	uint64_t until = now_ms() + (timeout_ms ? timeout_ms : DOCKER_TIMEOUT_DEFAULT);
+	uint64_t until = monotonic_ms() + (timeout_ms ? timeout_ms : DOCKER_TIMEOUT_DEFAULT);
 	const struct http_request request = {
 		.url = flags & DOCKER_LIST_ALL ? "/containers/json?all=1" : "/containers/json",
 		.timeout_ms = timeout_ms,

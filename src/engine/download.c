@@ -5,6 +5,7 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "engine/download_part.h"
 #include "engine/http.h"
@@ -38,14 +39,6 @@ static void download_release(struct download *d)
 {
 	free(d->plain);
 	download_part_release(&d->part);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 static void sleep_ms(uint64_t ms)
@@ -217,7 +210,7 @@ static int try_once(struct download *d, struct error *err)
 		.host = d->host,
 		.slow_s = SLOW_S,
 	};
-	uint64_t now = now_ms();
+	uint64_t now = monotonic_ms();
 	int r;
 
 	if (d->part.have) {
@@ -262,7 +255,7 @@ static int fetch_all(struct download *d, struct error *why)
 		if (tries >= TRIES)
 			return error_context(why, "given up after %d tries", TRIES);
 		pause = d->pause_ms ? d->pause_ms : pause_before(tries);
-		if (now_ms() + pause >= d->until)
+		if (monotonic_ms() + pause >= d->until)
 			return error_context(why, "not downloaded in %" PRIu64 " s",
 					     (d->until - d->begin + 999) / 1000);
 		progress_activityf(d->progress, "trying again in %" PRIu64 " s: %s",
@@ -436,7 +429,7 @@ int download_file(const struct host *host, const char *url, const char *sha256,
 		.sha256 = sha256,
 		.progress = progress,
 		.part = DOWNLOAD_PART_INIT,
-		.begin = now_ms(),
+		.begin = monotonic_ms(),
 	};
 
 	if (!digest_valid(sha256))

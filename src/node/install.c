@@ -1,4 +1,5 @@
 /* Forward: checks, plan, preparation, journaled changes, verification, settling. */
+#include "base/clock.h"
 #include "change/packages.h"
 #include "change/triggers.h"
 #include "node/node.h"

@@ -7,17 +7,8 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <time.h>
 
 #define SPEC_CAP ((size_t)1 << 20)
-
-uint64_t monotonic_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 void node_close(struct node *node)
 {

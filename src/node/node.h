@@ -79,6 +79,4 @@ int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret
 /* With no change in the journal: take away what a run that ended before its first one left of ours. */
 int node_forget(struct node *node, struct error *err);
 
-uint64_t monotonic_ms(void);
-
 #endif

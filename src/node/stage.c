@@ -1,5 +1,6 @@
 #include "node/stage.h"
 
+#include "base/clock.h"
 void stage_begin(struct stage *stage, const struct node *node, const char *phase, const char *name,
 		 const char *summary)
 {

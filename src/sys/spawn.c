@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "sys/spawn_child.h"
 
@@ -55,19 +55,11 @@ void spawn_result_release(struct spawn_result *result)
 	*result = SPAWN_RESULT_INIT;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static uint64_t after_ms(uint64_t ms)
 {
 	uint64_t at;
 
-	return __builtin_add_overflow(now_ms(), ms, &at) ? NEVER : at;
+	return __builtin_add_overflow(monotonic_ms(), ms, &at) ? NEVER : at;
 }
 
 static void deliver_line(const struct run *run, struct stream *stream)
@@ -173,7 +165,7 @@ static int look_for_exit(const struct run *run)
 
 static int poll_timeout(const struct run *run)
 {
-	uint64_t now = now_ms();
+	uint64_t now = monotonic_ms();
 	uint64_t wait = run->until == NEVER ? NEVER : run->until > now ? run->until - now : 0;
 
 	if (!run->exited && run->child.pidfd < 0)
@@ -240,7 +232,7 @@ static int run_until_end(struct run *run)
 			return r;
 		if (run->exited && run->child.out_fd < 0 && run->child.err_fd < 0)
 			return 0;
-		if (now_ms() < run->until)
+		if (monotonic_ms() < run->until)
 			continue;
 		if (run->exited)
 			return 0;
