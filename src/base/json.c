@@ -40,3 +40,17 @@ char *json_line(const json_t *value)
 {
 	return json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 }
+
+bool json_has_string(const json_t *array, const char *text)
+{
+	json_t *value;
+	size_t i;
+
+	json_array_foreach(array, i, value) {
+		const char *item = json_string_value(value);
+
+		if (item && strcmp(item, text) == 0)
+			return true;
+	}
+	return false;
+}

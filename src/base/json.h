@@ -24,4 +24,7 @@ bool json_get_bool(const json_t *object, const char *key, bool otherwise);
 /* One line, keys sorted: what is hashed and journaled. free() it. */
 char *json_line(const json_t *value);
 
+/* Is that string an item of the array? Other items, and what is no array, are not. */
+bool json_has_string(const json_t *array, const char *text);
+
 #endif

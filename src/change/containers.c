@@ -17,18 +17,6 @@ static json_t *read_note(const struct host *host)
 	return json_array();
 }
 
-static bool noted(const json_t *ids, const char *id)
-{
-	json_t *value;
-	size_t i;
-
-	json_array_foreach(ids, i, value) {
-		if (json_is_string(value) && strcmp(json_string_value(value), id) == 0)
-			return true;
-	}
-	return false;
-}
-
 int containers_note(struct change_context *ctx, struct error *err)
 {
 	static const struct file_attrs ATTRS = { .mode = 0600 };
@@ -42,7 +30,7 @@ int containers_note(struct change_context *ctx, struct error *err)
 	    docker_list(&docker, 0, 20000, &list, &quiet) < 0)
 		return 0; /* nobody to ask: nothing runs that we could stop in order */
 	for (size_t i = 0; i < list.len; i++) {
-		if (!noted(ids, list.items[i].id))
+		if (!json_has_string(ids, list.items[i].id))
 			(void)json_array_append_new(ids, json_string(list.items[i].id));
 	}
 	if (!json_array_size(ids))

@@ -244,18 +244,6 @@ int packages_finish(struct change_context *ctx, struct error *err)
 	return 0;
 }
 
-static bool contains(const json_t *names, const char *name)
-{
-	json_t *value;
-	size_t i;
-
-	json_array_foreach(names, i, value) {
-		if (strcmp(json_string_value(value), name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* What is on the host now (in whatever state) and was not before. */
 static int added_since(struct change_context *ctx, const json_t *before, struct strv *ret,
 		       struct error *err)
@@ -267,7 +255,8 @@ static int added_since(struct change_context *ctx, const json_t *before, struct 
 	for (size_t i = 0; r == 0 && i < db.len; i++) {
 		const struct package *p = &db.items[i];
 
-		if ((p->installed || p->broken || p->configured_only) && !contains(names, p->name))
+		if ((p->installed || p->broken || p->configured_only) &&
+		    !json_has_string(names, p->name))
 			r = strv_add(ret, p->name);
 	}
 	return r;
@@ -409,7 +398,7 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 		r = added_since(ctx, record->before, &added, err);
 
 	for (size_t i = 0; r == 0 && i < added.len; i++) {
-		if (!noted || contains(noted, added.items[i]))
+		if (!noted || json_has_string(noted, added.items[i]))
 			r = strv_add(ret, added.items[i]);
 	}
 	if (r < 0 || !ret->len)

@@ -56,18 +56,6 @@ int residue_capture(const struct host *host, json_t **ret, struct error *err)
 	return *ret ? 0 : error_errno(err, ENOMEM, "note what is there");
 }
 
-static bool listed(const json_t *array, const char *name)
-{
-	json_t *value;
-	size_t i;
-
-	json_array_foreach(array, i, value) {
-		if (strcmp(json_string_value(value), name) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Drop the lines "NAME:..." of a colon-separated account file. */
 static int drop_lines(const struct host *host, const char *file, const char *name, struct error *err)
 {
@@ -98,7 +86,7 @@ static int remove_containerd(const struct host *host, const json_t *directories,
 {
 	int blobs = tree_content(host, CONTAINERD_BLOBS, NULL);
 
-	if (listed(directories, CONTAINERD_DATA) || blobs < 0 || blobs == TREE_FULL)
+	if (json_has_string(directories, CONTAINERD_DATA) || blobs < 0 || blobs == TREE_FULL)
 		return 0;
 	return tree_remove(host, CONTAINERD_DATA, err);
 }
@@ -108,7 +96,7 @@ static int remove_skeleton(const struct host *host, const json_t *directories, s
 {
 	static const char DIR[] = "/var/lib/docker";
 
-	if (listed(directories, DIR) || docker_data_is_skeleton(host, DIR) <= 0)
+	if (json_has_string(directories, DIR) || docker_data_is_skeleton(host, DIR) <= 0)
 		return 0;
 	return tree_remove(host, DIR, err);
 }
@@ -122,19 +110,19 @@ int residue_remove(const struct host *host, const json_t *before, struct error *
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
-		for (size_t j = 0; !listed(accounts, NAMES[i]) && j < ARRAY_SIZE(ACCOUNTS); j++) {
+		for (size_t j = 0; !json_has_string(accounts, NAMES[i]) && j < ARRAY_SIZE(ACCOUNTS); j++) {
 			r = drop_lines(host, ACCOUNTS[j], NAMES[i], err);
 			if (r < 0)
 				return r;
 		}
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
-		r = listed(directories, FILES[i]) ? 0 : host_remove(host, FILES[i], err);
+		r = json_has_string(directories, FILES[i]) ? 0 : host_remove(host, FILES[i], err);
 		if (r < 0)
 			return r;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(DIRECTORIES); i++) {
-		if (!listed(directories, DIRECTORIES[i]))
+		if (!json_has_string(directories, DIRECTORIES[i]))
 			(void)host_rmdir(host, DIRECTORIES[i]);
 	}
 	return remove_containerd(host, directories, err);

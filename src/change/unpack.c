@@ -110,20 +110,6 @@ static int capture(struct change_context *ctx, const struct change *change, json
 
 /* ---- forward ---- */
 
-static bool has(const json_t *array, const char *text)
-{
-	json_t *value;
-	size_t i;
-
-	json_array_foreach (array, i, value) {
-		const char *s = json_string_value(value);
-
-		if (s && strcmp(s, text) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* The directories that a file needs and that are not there, outermost first, behind those known. */
 static int note_directories(const struct host *host, const char *path, json_t *directories)
 {
@@ -134,7 +120,7 @@ static int note_directories(const struct host *host, const char *path, json_t *d
 		return -ENOMEM;
 	for (char *slash = strrchr(dir, '/'); slash && slash != dir; slash = strrchr(dir, '/')) {
 		*slash = '\0';
-		if (host_exists(host, dir) || has(directories, dir))
+		if (host_exists(host, dir) || json_has_string(directories, dir))
 			break;
 		if (json_array_insert_new(directories, at, json_string(dir)) < 0)
 			return -ENOMEM;
@@ -338,7 +324,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 	if (r == 0 && !json_get_bool(record->before, "subid", true))
 		r = subid_drop(ctx->host, SUBID_NAME, err);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(DIRECTORIES); i++) {
-		if (!has(kept, DIRECTORIES[i]))
+		if (!json_has_string(kept, DIRECTORIES[i]))
 			(void)host_rmdir(ctx->host, DIRECTORIES[i]);
 	}
 	if (r == 0)

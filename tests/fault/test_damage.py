@@ -192,24 +192,27 @@ def test_lock_that_is_held(machine):
 
 # ---- the power goes while packages are being installed or removed ----
 
-@pytest.mark.parametrize("command", ["install", "uninstall"])
-def test_power_cut_inside_a_package_transaction(machine, work, scenario, command, say):
-    """At every state dpkg puts a package into."""
+def cut_at_every_moment(machine, work, scenario, command):
+    """How many moments the transaction has, and what is wrong after a cut at any of them."""
     moments = scenario.moments(machine, command)
     jobs = [(command, number, name) for number, name in enumerate(moments, 1)]
     problems = scenarios.sweep(scenario, work, scenarios.run_cut_packages, jobs)
-    say(f"{command}: the power was cut at {len(moments)} moments of the package transaction")
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:12])
+    return len(moments)
+
+
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_power_cut_inside_a_package_transaction(machine, work, scenario, command, say):
+    """At every state dpkg puts a package into."""
+    moments = cut_at_every_moment(machine, work, scenario, command)
+    say(f"{command}: the power was cut at {moments} moments of the package transaction")
 
 
 @pytest.mark.parametrize("command", ["install", "uninstall"])
 def test_power_cut_inside_dnf(machine, work, rpm_scenario, command, say):
     """Before, behind and between a package's files, rpm's note of it and its scriptlet."""
-    moments = rpm_scenario.moments(machine, command)
-    jobs = [(command, number, name) for number, name in enumerate(moments, 1)]
-    problems = scenarios.sweep(rpm_scenario, work, scenarios.run_cut_packages, jobs)
-    say(f"{command}: the power was cut at {len(moments)} moments of dnf's transaction")
-    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:12])
+    moments = cut_at_every_moment(machine, work, rpm_scenario, command)
+    say(f"{command}: the power was cut at {moments} moments of dnf's transaction")
 
 
 # ---- disk full ----

@@ -127,6 +127,18 @@ static void one_line(void **state)
 	assert_string_equal(line_w, "\"w\"");
 }
 
+static void strings_of_an_array(void **state)
+{
+	_cleanup_json_ json_t *array = json_pack("[s, i, n, s]", "one", 2, "three");
+
+	assert_true(json_has_string(array, "one"));
+	assert_true(json_has_string(array, "three"));
+	assert_false(json_has_string(array, "two"));
+	assert_false(json_has_string(array, ""));
+	assert_false(json_has_string(NULL, "one"));
+	assert_false(json_has_string(json_array_get(array, 0), "one"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -136,7 +148,7 @@ int main(void)
 		cmocka_unit_test(length_is_obeyed),
 		cmocka_unit_test(deep_nesting_is_refused),
 		cmocka_unit_test(members_of_a_type),
-		cmocka_unit_test(one_line),
+		cmocka_unit_test(one_line), cmocka_unit_test(strings_of_an_array),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
