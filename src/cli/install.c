@@ -10,9 +10,8 @@ static int finish(const struct arguments *args, int r, uint64_t ms)
 
 	duration_format(ms, elapsed);
 	if (args->json)
-		return cli_print_json(json_pack("{s:s, s:b, s:I}", "event", "end", "changed", r, "ms",
-						(json_int_t)ms));
-	if (args->quiet)
+		ui_event(json_pack("{s:s, s:b, s:I}", "event", "end", "changed", r, "ms", (json_int_t)ms));
+	if (args->json || args->quiet)
 		return EXIT_DONE;
 	if (r)
 		printf("This machine is a sandbox host. (%s)\n", elapsed);

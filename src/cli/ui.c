@@ -91,7 +91,7 @@ out:
 	errno = saved;
 }
 
-static void json_event(json_t *event)
+void ui_event(json_t *event)
 {
 	(void)json_dumpf(event, stdout, JSON_COMPACT);
 	putchar('\n');
@@ -107,7 +107,7 @@ static void stage_begin(void *userdata, const char *phase, const char *name)
 	screen.done = screen.total = 0;
 	screen.activity[0] = '\0';
 	if (screen.mode == MODE_JSON)
-		json_event(json_pack("{s:s, s:s, s:s}", "event", "step-begin", "phase", phase, "step",
+		ui_event(json_pack("{s:s, s:s, s:s}", "event", "step-begin", "phase", phase, "step",
 				     name));
 	draw();
 }
@@ -137,7 +137,7 @@ static void stage_end(void *userdata, const char *phase, const char *name, const
 	(void)userdata;
 	screen.stage = NULL;
 	if (screen.mode == MODE_JSON)
-		json_event(json_pack("{s:s, s:s, s:s, s:b, s:I}", "event", "step-end", "phase", phase,
+		ui_event(json_pack("{s:s, s:s, s:s, s:b, s:I}", "event", "step-end", "phase", phase,
 				     "step", name, "ok", ok, "ms", (json_int_t)ms));
 	else if (screen.mode != MODE_QUIET)
 		print_stage(phase, name, summary, ok, ms);
@@ -151,7 +151,7 @@ static void change_begin(void *userdata, const struct change *change)
 		       change_verb(change->kind), change->target);
 	screen.done = screen.total = 0;
 	if (screen.mode == MODE_JSON)
-		json_event(json_pack("{s:s, s:s, s:s, s:s}", "event", "change-begin", "step",
+		ui_event(json_pack("{s:s, s:s, s:s, s:s}", "event", "change-begin", "step",
 				     change->step, "kind", change->kind->name, "target",
 				     change->target));
 	draw();
@@ -161,7 +161,7 @@ static void change_end(void *userdata, const struct change *change, bool ok, uin
 {
 	(void)userdata;
 	if (screen.mode == MODE_JSON)
-		json_event(json_pack("{s:s, s:s, s:s, s:s, s:b, s:I}", "event", "change-end", "step",
+		ui_event(json_pack("{s:s, s:s, s:s, s:s, s:b, s:I}", "event", "change-end", "step",
 				     change->step, "kind", change->kind->name, "target",
 				     change->target, "ok", ok, "ms", (json_int_t)ms));
 	else if (screen.mode == MODE_PLAIN)
@@ -176,7 +176,7 @@ static void undone(void *userdata, const struct journal_entry *entry, enum undo_
 
 	(void)userdata;
 	if (screen.mode == MODE_JSON) {
-		json_event(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "event", "undo", "step",
+		ui_event(json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "event", "undo", "step",
 				     entry->step, "kind", entry->kind, "target", entry->target,
 				     "outcome", WORDS[outcome], "why", why));
 		return;
@@ -200,7 +200,7 @@ static void activity(void *userdata, const char *text)
 		(void)fflush(stdout);
 	}
 	if (screen.mode == MODE_JSON && strcmp(screen.drawn_activity, text) != 0)
-		json_event(json_pack("{s:s, s:s}", "event", "activity", "text", text));
+		ui_event(json_pack("{s:s, s:s}", "event", "activity", "text", text));
 	(void)snprintf(screen.drawn_activity, sizeof(screen.drawn_activity), "%s", text);
 	(void)snprintf(screen.activity, sizeof(screen.activity), "%s", text);
 	draw();

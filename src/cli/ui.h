@@ -11,6 +11,9 @@
 void ui_begin(const struct arguments *args, struct node *node);
 void ui_end(void);
 
+/* A line of the stream that --json is. Takes the event. */
+void ui_event(json_t *event);
+
 /* Failed checks and warnings (everything with `all`; failures alone, on standard error, with --quiet). */
 void ui_report(const struct arguments *args, const struct report *report, bool all);
 

@@ -26,10 +26,9 @@ static int dry_run(const struct arguments *args, const struct journal *journal)
 static int finish(const struct arguments *args, const struct undo_summary *summary)
 {
 	if (args->json)
-		return cli_print_json(json_pack("{s:s, s:i, s:i, s:i}", "event", "end", "undone",
-						(int)summary->undone, "nothing",
-						(int)summary->nothing, "left", (int)summary->left));
-	if (args->quiet)
+		ui_event(json_pack("{s:s, s:i, s:i, s:i}", "event", "end", "undone", (int)summary->undone,
+				   "nothing", (int)summary->nothing, "left", (int)summary->left));
+	if (args->json || args->quiet)
 		return EXIT_DONE;
 	if (summary->left)
 		printf("Done: %u changes undone, %u left as they are (see above; the journal is kept).\n",
