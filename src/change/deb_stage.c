@@ -4,7 +4,7 @@
 
 #include "base/fault.h"
 #include "change/tree.h"
-#include "change/tree_walk.h"
+#include "sys/tree_walk.h"
 #include "engine/ar.h"
 #include "engine/stream.h"
 

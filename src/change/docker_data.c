@@ -4,7 +4,7 @@
 
 #include "base/strbuf.h"
 #include "change/tree.h"
-#include "change/tree_walk.h"
+#include "sys/tree_walk.h"
 
 /* The names in a directory, none where it is not there. */
 static int names_in(const struct host *host, const char *dir, const char *below, struct strv *ret)

@@ -4,7 +4,7 @@
 
 #include "base/fault.h"
 #include "change/mounted.h"
-#include "change/tree_walk.h"
+#include "sys/tree_walk.h"
 
 #define TRIES_MAX 50
 

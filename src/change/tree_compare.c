@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <sys/sysmacros.h>
 
-#include "change/tree_walk.h"
+#include "sys/tree_walk.h"
 #include "change/tree_xattr.h"
 
 #define BLOCK ((size_t)128 << 10)

@@ -3,10 +3,10 @@
 #include <signal.h>
 
 #include "change/docker_data.h"
-#include "change/inode_map.h"
+#include "sys/inode_map.h"
 #include "change/mounted.h"
 #include "change/tree.h"
-#include "change/tree_walk.h"
+#include "sys/tree_walk.h"
 
 static struct host host;
 

@@ -1,4 +1,4 @@
-#include "change/inode_map.h"
+#include "sys/inode_map.h"
 
 #define FIRST_CAP 256
 

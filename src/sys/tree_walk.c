@@ -1,4 +1,4 @@
-#include "change/tree_walk.h"
+#include "sys/tree_walk.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -3,8 +3,8 @@
  *
  * Keys and values are (device, inode) pairs. Grows as needed; owned by the caller.
  */
-#ifndef CHANGE_INODE_MAP_H
-#define CHANGE_INODE_MAP_H
+#ifndef SYS_INODE_MAP_H
+#define SYS_INODE_MAP_H
 
 #include <sys/stat.h>
 

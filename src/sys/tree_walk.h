@@ -6,12 +6,12 @@
  * (tenants make them), and one that is moved about meanwhile ends the walk (-ESTALE) instead of
  * widening it. Names come sorted by their bytes.
  */
-#ifndef CHANGE_TREE_WALK_H
-#define CHANGE_TREE_WALK_H
+#ifndef SYS_TREE_WALK_H
+#define SYS_TREE_WALK_H
 
 #include "base/strbuf.h"
 #include "base/strv.h"
-#include "change/inode_map.h"
+#include "sys/inode_map.h"
 
 struct tree_level {
 	struct strv names;
