@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "change/mounted.h"
+#include "sys/tree_remove.h"
 #include "sys/tree_walk.h"
 
 #define TRIES_MAX 50
@@ -106,44 +107,6 @@ int tree_content(const struct host *host, const char *path, struct error *err)
 
 /* ---- removal ---- */
 
-static int remove_entry(struct tree_walk *walk, const char *name)
-{
-	if (unlinkat(walk->fd, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	return errno == EISDIR ? tree_walk_enter(walk, name) : -errno;
-}
-
-/* Up to the parent, where the directory that is empty by now goes. 0 at the top. */
-static int remove_left(struct tree_walk *walk)
-{
-	const char *name;
-	int r = tree_walk_leave(walk, &name);
-
-	if (r <= 0)
-		return r;
-	fault_point("tree:remove");
-	return unlinkat(walk->fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 1;
-}
-
-static int remove_below(int top, const char *path, struct error *err)
-{
-	_cleanup_(tree_walk_release) struct tree_walk walk = TREE_WALK_INIT;
-	char where[TREE_WHERE_MAX];
-	int r = tree_walk_open(&walk, top);
-
-	while (r >= 0) {
-		const char *name = tree_walk_next(&walk);
-
-		r = name ? remove_entry(&walk, name) : remove_left(&walk);
-		if (r < 0)
-			return error_errno(err, r, "remove '%s' in '%s'",
-					   tree_walk_where(&walk, name ? name : "", where), path);
-		if (r == 0 && !name)
-			return 0;
-	}
-	return error_errno(err, r, "remove '%s'", path);
-}
-
 int tree_remove(const struct host *host, const char *path, struct error *err)
 {
 	const char *name;
@@ -157,7 +120,7 @@ int tree_remove(const struct host *host, const char *path, struct error *err)
 		return error_errno(err, parent < 0 ? parent : top, "remove '%s'", path);
 	r = mounted_refuse(host, path, err);
 	if (r == 0)
-		r = remove_below(top, path, err);
+		r = tree_remove_below(top, path, err);
 	if (r < 0)
 		return r;
 	fault_point("tree:remove");
