@@ -1,7 +1,8 @@
 /*
  * A directory of the mounted pool. want: {"mode", "uid", "gid"} (the latter two 0 by default),
  * which it has from its birth: it is made under another name and renamed. Daemons set their own
- * afterwards, and an existing directory is left as it is.
+ * afterwards, and an existing directory is left as it is. {"place"}: where what is in it goes back to;
+ * {"into"}: it is the stash, and goes back to that part of the pool.
  */
 #include <fcntl.h>
 
@@ -11,6 +12,7 @@
 #include "change/mounted.h"
 #include "change/move.h"
 #include "change/tree.h"
+#include "sandbox/stash.h"
 
 static int holds(struct change_context *ctx, const struct change *change, struct error *err)
 {
@@ -126,6 +128,16 @@ static int worth_keeping(const struct host *host, const char *path, struct error
 	return usage.files > 0;
 }
 
+/* Out of the stash, to where Sysbox would look for it: the pool's other parts go back after this one. */
+static int give_back_stash(struct change_context *ctx, const char *stash, struct error *err)
+{
+	_cleanup_fd_ int pool = host_open(ctx->host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
+
+	if (pool < 0)
+		return error_errno(err, pool, "open '%s' to empty '%s'", POOL_DIR, stash);
+	return stash_give_back(pool, err);
+}
+
 /* Tenants' data back to its place, then whatever daemons left. 1: gone now, 0: was not there. */
 static int empty_out(struct change_context *ctx, const struct change_record *record,
 		     struct error *err)
@@ -136,6 +148,9 @@ static int empty_out(struct change_context *ctx, const struct change_record *rec
 
 	if (!back)
 		return error_errno(err, ENOMEM, "empty '%s'", record->target);
+	r = json_get_string(record->want, "into") ? give_back_stash(ctx, record->target, err) : 0;
+	if (r < 0)
+		return r;
 	/* Cut off when the data had been copied back, but was not in its place yet. */
 	if (place && host_exists(ctx->host, back))
 		return move_back(ctx, record->target, place, err);

@@ -20,9 +20,9 @@ enum {
 
 /* What the command line said; only what the command's table allows is ever set. */
 struct arguments {
-	const char *root, *config, *step, *bundle, *suite, *arch, *output;
+	const char *root, *config, *step, *bundle, *suite, *arch, *output, *sort, *filter;
 	uint64_t wait_ms;
-	bool json, dry_run, delete_data, journal, enter_host, quiet, help;
+	bool json, dry_run, delete_data, journal, enter_host, quiet, help, watch, force;
 	int argc; /* operands */
 	char **argv;
 };
@@ -37,6 +37,8 @@ enum {
 	OPT_DELETE_DATA = 32,
 	OPT_JOURNAL = 64,
 	OPT_CREATE = 128, /* bundle create's --suite, --arch, --output */
+	OPT_LIST = 256, /* --sort, --filter, --watch */
+	OPT_FORCE = 512,
 };
 
 struct command {
@@ -58,6 +60,8 @@ int command_config(const struct arguments *args);
 int command_install(const struct arguments *args);
 int command_plan(const struct arguments *args);
 int command_pool(const struct arguments *args);
+int command_quota(const struct arguments *args);
+int command_stash(const struct arguments *args);
 int command_status(const struct arguments *args);
 int command_uninstall(const struct arguments *args);
 int command_verify(const struct arguments *args);

@@ -63,6 +63,23 @@ const struct command commands[] = {
 	  .min = 2,
 	  .max = 2,
 	  .run = command_pool },
+	{ .name = "quota",
+	  .operands = "ls | get SANDBOX | set SANDBOX SIZE | reconcile",
+	  .summary = "Disk budgets of sandboxes: list, change, put right",
+	  .details = "SANDBOX: a name, an id or the beginning of one. SIZE: 10G, 512M, 'unlimited' where the\n"
+		     "settings allow it, or 'default': what its label, its engine or the settings say. set\n"
+		     "counts at once and outlives restarts. reconcile puts right what drifted, releases what\n"
+		     "sandboxes that are gone have left, and says what it did.",
+	  .options = OPT_JSON | OPT_LIST | OPT_FORCE | OPT_DRY_RUN,
+	  .min = 1,
+	  .max = 3,
+	  .run = command_quota },
+	{ .name = "stash",
+	  .operands = "",
+	  .summary = "Keep sandboxes' inner data from sysbox-mgr (run by its units)",
+	  .details = "A verb for units, not for people.",
+	  .hidden = true,
+	  .run = command_stash },
 	{ .name = "version",
 	  .operands = "",
 	  .summary = "Print berth's version",

@@ -24,6 +24,10 @@ enum {
 	LONG_ARCH,
 	LONG_OUTPUT,
 	LONG_ENTER_HOST,
+	LONG_SORT,
+	LONG_FILTER,
+	LONG_WATCH,
+	LONG_FORCE,
 	LONG_VERSION,
 };
 
@@ -44,6 +48,10 @@ static const struct option LONG_OPTIONS[] = {
 	{ "suite", required_argument, NULL, LONG_SUITE },
 	{ "arch", required_argument, NULL, LONG_ARCH },
 	{ "output", required_argument, NULL, LONG_OUTPUT },
+	{ "sort", required_argument, NULL, LONG_SORT },
+	{ "filter", required_argument, NULL, LONG_FILTER },
+	{ "watch", no_argument, NULL, LONG_WATCH },
+	{ "force", no_argument, NULL, LONG_FORCE },
 	{ NULL },
 };
 
@@ -57,6 +65,8 @@ static const struct {
 	{ LONG_BUNDLE, OPT_BUNDLE }, { LONG_DELETE_DATA, OPT_DELETE_DATA },
 	{ LONG_JOURNAL, OPT_JOURNAL }, { LONG_SUITE, OPT_CREATE },
 	{ LONG_ARCH, OPT_CREATE },   { LONG_OUTPUT, OPT_CREATE },
+	{ LONG_SORT, OPT_LIST },     { LONG_FILTER, OPT_LIST },
+	{ LONG_WATCH, OPT_LIST },    { LONG_FORCE, OPT_FORCE },
 };
 
 static const struct {
@@ -73,6 +83,10 @@ static const struct {
 	{ OPT_CREATE, "--output FILE", "The bundle to make" },
 	{ OPT_CREATE, "--suite NAME", "Insist on this suite (a bundle is for this machine's own)" },
 	{ OPT_CREATE, "--arch NAME", "Insist on this architecture" },
+	{ OPT_LIST, "--sort FIELD", "By name, used, limit, percent (default), inodes or id" },
+	{ OPT_LIST, "--filter TEXT", "Only those whose name or id has TEXT in it" },
+	{ OPT_LIST, "--watch", "Again every 2 seconds, redrawn in place" },
+	{ OPT_FORCE, "--force", "Also a size below what is used" },
 	{ 0, "--root DIR", "Work on the host in the folder DIR instead of this machine" },
 	{ 0, "--config FILE", "Settings (default " SPEC_PATH_DEFAULT ")" },
 	{ 0, "--enter-host", "From a privileged pod with hostPID: work on the host" },
@@ -155,7 +169,8 @@ static int take_option(struct arguments *args, int value)
 		{ LONG_ROOT, &args->root },	{ LONG_CONFIG, &args->config },
 		{ LONG_STEP, &args->step },	{ LONG_BUNDLE, &args->bundle },
 		{ LONG_SUITE, &args->suite },	{ LONG_ARCH, &args->arch },
-		{ LONG_OUTPUT, &args->output },
+		{ LONG_OUTPUT, &args->output },	{ LONG_SORT, &args->sort },
+		{ LONG_FILTER, &args->filter },
 	};
 	const struct {
 		int value;
@@ -164,7 +179,8 @@ static int take_option(struct arguments *args, int value)
 		{ LONG_JSON, &args->json },	  { LONG_DRY_RUN, &args->dry_run },
 		{ LONG_JOURNAL, &args->journal }, { LONG_DELETE_DATA, &args->delete_data },
 		{ LONG_ENTER_HOST, &args->enter_host }, { 'q', &args->quiet },
-		{ 'h', &args->help },
+		{ 'h', &args->help },		  { LONG_WATCH, &args->watch },
+		{ LONG_FORCE, &args->force },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {

@@ -18,6 +18,8 @@ void node_close(struct node *node)
 	journal_close(&node->journal);
 	spec_release(&node->spec);
 	free(node->ctx.bundle_sysbox);
+	if (node->ctx.runc_fd > 0)
+		fd_closep(&node->ctx.runc_fd);
 	free(node->self);
 	fd_closep(&node->lock_fd);
 	host_release(&node->host);

@@ -1,111 +1,99 @@
 /*
  * berth-runc: the OCI runtime that engines call in the real one's place.
  *
- * For now it passes every verb on: argv, environment, descriptors and working directory untouched, one
- * execve. Which program is the real one is said by /etc/berth/runc.conf ("runtime = /path"), else it
- * is Sysbox's. When that cannot be run, one clear line on standard error and, as engines expect of a
- * runtime, one JSON object in the file named by --log.
+ * It passes every verb on by one execve: argv, environment, descriptors, working directory and signals
+ * untouched. Before three of them it does something first (sandbox/verbs.h). It needs nothing else of
+ * berth to run, no network and no memory of itself. Which program is the real runtime is said by
+ * /etc/berth/runc.conf.
  */
 #include <fcntl.h>
-#include <time.h>
+#include <limits.h>
+#include <stdio.h>
 
-#include "base/macros.h"
+#include "runc/command_line.h"
+#include "runc/say.h"
+#include "sandbox/pool_dirs.h"
+#include "sandbox/verbs.h"
 
-#define CONFIG	"/etc/berth/runc.conf"
-#define RUNTIME "/usr/bin/sysbox-runc"
-#define FAILED	1 /* what runtimes exit with */
+#define FAILED 1 /* what runtimes exit with */
 
-/* The value of "runtime = ..." in the text, cut out in place; NULL when there is none. */
-static char *find_runtime(char *text)
+static int before_create(const struct settings *settings, const struct command_line *line,
+			 struct error *err)
 {
-	static const char KEY[] = "runtime";
-	char *save = text;
+	char here[PATH_MAX];
 
-	while (save) {
-		char *line = strsep(&save, "\n");
-		char *value = strchr(line, '=');
+	if (line->bundle)
+		return verb_create(settings, line->id, line->bundle, err);
+	if (!getcwd(here, sizeof(here)))
+		return error_errno(err, errno, "find the bundle in the working directory");
+	return verb_create(settings, line->id, here, err);
+}
 
-		line += strspn(line, " \t");
-		if (strncmp(line, KEY, strlen(KEY)) != 0 || !value)
+static int before_start(const struct settings *settings, const struct command_line *line,
+			struct error *err)
+{
+	const char *slash = strrchr(settings->runtime, '/');
+	char root[PATH_MAX];
+
+	/* As runc, sysbox-runc and crun have it by default. */
+	(void)snprintf(root, sizeof(root), "/run/%s", slash ? slash + 1 : settings->runtime);
+	return verb_start(settings, line->root ? line->root : root, line->id, err);
+}
+
+static int before_delete(const struct settings *settings, const struct command_line *line,
+			 struct error *err)
+{
+	return verb_delete(settings, line->id, err);
+}
+
+static const struct verb {
+	const char *name;
+	int (*before)(const struct settings *settings, const struct command_line *line, struct error *err);
+	bool goes_on; /* the runtime's work is not kept up by what went wrong here */
+} VERBS[] = {
+	{ "create", before_create, false },
+	{ "start", before_start, false },
+	{ "delete", before_delete, true },
+};
+
+/* 0, or FAILED where the runtime must not run. */
+static int before(const struct settings *settings, const struct command_line *line)
+{
+	for (size_t i = 0; line->verb && i < ARRAY_SIZE(VERBS); i++) {
+		char message[sizeof(((struct error *)NULL)->message) + 100];
+		struct error err = ERROR_INIT;
+
+		/* An id that no file could have is for the runtime to refuse. */
+		if (strcmp(VERBS[i].name, line->verb) != 0 || !line->id || !sandbox_id_valid(line->id) ||
+		    VERBS[i].before(settings, line, &err) >= 0)
 			continue;
-		line += strlen(KEY);
-		if (line + strspn(line, " \t") != value)
-			continue;
-		value += 1 + strspn(value + 1, " \t");
-		value[strcspn(value, " \t\r")] = '\0';
-		return value;
+		(void)snprintf(message, sizeof(message), "%s %.64s: %s", line->verb, line->id, err.message);
+		if (!VERBS[i].goes_on) {
+			say_error(line, message);
+			return FAILED;
+		}
+		say_warning(line, message);
 	}
-	return NULL;
-}
-
-/* `buf` holds the path that is returned. No file is fine; one that cannot be read or understood is not. */
-static const char *real_runtime(char *buf, size_t size, const char **ret_problem)
-{
-	_cleanup_fd_ int fd = open(CONFIG, O_RDONLY | O_CLOEXEC);
-	const char *value;
-	ssize_t n;
-
-	if (fd < 0 && errno == ENOENT)
-		return RUNTIME;
-	n = fd < 0 ? -1 : read(fd, buf, size - 1);
-	if (n < 0) {
-		*ret_problem = strerror(errno);
-		return NULL;
-	}
-	buf[n] = '\0';
-	value = find_runtime(buf);
-	if (!value || *value != '/') {
-		*ret_problem = "it names no 'runtime = /absolute/path'";
-		return NULL;
-	}
-	return value;
-}
-
-/* The file of a global --log option, in either of its forms; NULL without one. */
-static const char *log_file(char **argv)
-{
-	for (char **arg = argv + 1; *arg && **arg == '-'; arg++) {
-		if (strncmp(*arg, "--log=", 6) == 0)
-			return *arg + 6;
-		if (strcmp(*arg, "--log") == 0)
-			return arg[1];
-		/* Other options of runtimes that take the next word. */
-		if ((strcmp(*arg, "--root") == 0 || strcmp(*arg, "--log-format") == 0 ||
-		     strcmp(*arg, "--rootless") == 0) && arg[1])
-			arg++;
-	}
-	return NULL;
-}
-
-static int fail(char **argv, const char *what, const char *path, const char *why)
-{
-	const char *file = log_file(argv);
-	_cleanup_fd_ int fd = file ? open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) :
-				     -EBADF;
-	char stamp[32] = "";
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (gmtime_r(&now, &tm))
-		(void)strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	dprintf(STDERR_FILENO, "berth-runc: %s '%s': %s\n", what, path, why);
-	if (fd >= 0)
-		dprintf(fd, "{\"level\":\"error\",\"msg\":\"berth-runc: %s '%s': %s\",\"time\":\"%s\"}\n",
-			what, path, why, stamp);
-	return FAILED;
+	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	const char *problem = "";
-	const char *runtime;
-	char buf[4096];
+	struct command_line line;
+	struct settings settings;
+	struct error err = ERROR_INIT;
 
 	if (argc < 1)
 		return FAILED;
-	runtime = real_runtime(buf, sizeof(buf), &problem);
-	if (!runtime)
-		return fail(argv, "cannot use the settings", CONFIG, problem);
-	execv(runtime, argv);
-	return fail(argv, "cannot run the real runtime", runtime, strerror(errno));
+	line = command_line_read(argv);
+	if (settings_read(SETTINGS_PATH, &settings, &err) < 0) {
+		say_error(&line, err.message);
+		return FAILED;
+	}
+	if (before(&settings, &line) != 0)
+		return FAILED;
+	execv(settings.runtime, argv);
+	error_errno(&err, errno, "run the real runtime '%s' (%s)", settings.runtime, SETTINGS_PATH);
+	say_error(&line, err.message);
+	return FAILED;
 }

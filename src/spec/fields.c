@@ -116,12 +116,31 @@ const struct spec_field spec_fields[] = {
 	  .choices = OTHER_VERSION,
 	  .help = "What to do with another version already installed: keep it, upgrade an older one, "
 		  "or insist on exactly sysbox.version." },
-	{ "sysbox.inner_image_preload", SPEC_BOOL, AT(sysbox.inner_image_preload), "true",
+	{ "sysbox.inner_image_preload", SPEC_BOOL, AT(sysbox.inner_image_preload), "false",
 	  .help = "Let Sysbox copy a sandbox's inner images into its layer when it stops, as it does by "
-		  "itself. Slow and doubles the space; without it inner images of stopped sandboxes are "
-		  "lost when Sysbox restarts." },
+		  "itself: for docker commit with inner images. Slow, and doubles the space; that inner "
+		  "data outlives a restart of Sysbox needs no copy, berth stashes it." },
 	{ "sysbox.log_level", SPEC_STRING, AT(sysbox.log_level), "info", .check = check_word,
 	  .help = "Log level of sysbox-mgr and sysbox-fs." },
+	{ "budget.default", SPEC_SIZE, AT(budget.fallback), "10G", .min = 1ULL << 20, .max = 1ULL << 50,
+	  .help = "Disk budget of a sandbox that nobody gave another one: over its layer, its inner "
+		  "Docker and its volumes without a name together." },
+	{ "budget.allow_unlimited", SPEC_BOOL, AT(budget.allow_unlimited), "false",
+	  .help = "Whether a sandbox may ask for 'unlimited'." },
+	{ "budget.bytes_per_inode", SPEC_NUMBER, AT(budget.bytes_per_inode), "8192", .min = 512,
+	  .max = 1ULL << 30,
+	  .help = "A budget has one inode (a file, a directory) for each so many bytes." },
+	{ "budget.first_project", SPEC_NUMBER, AT(budget.first_project), "1073741824", .min = 1,
+	  .max = UINT32_MAX - 1,
+	  .help = "First project id that berth gives to sandboxes whose engine gives none." },
+	{ "budget.last_project", SPEC_NUMBER, AT(budget.last_project), "1074790399", .min = 1,
+	  .max = UINT32_MAX - 1,
+	  .help = "Last of these project ids." },
+	{ "budget.floor", SPEC_SIZE, AT(budget.floor), "256M", .max = 1ULL << 50,
+	  .help = "With less than this free on the disk beneath a pool whose image is not fully allocated, "
+		  "no sandbox starts: what it writes could be lost." },
+	{ "budget.stash_keep", SPEC_DURATION, AT(budget.stash_keep), "7d", .max = MINUTES(24 * 60 * 3650),
+	  .help = "How long inner data in the stash is kept once its sandbox is gone." },
 	{ "verify.sandbox", SPEC_BOOL, AT(verify.sandbox), "true",
 	  .help = "Start a real sandbox as part of the verification." },
 	{ "timeouts.package_lock", SPEC_DURATION, AT(timeouts.package_lock), "10m",

@@ -344,8 +344,11 @@ int spec_default(struct spec *ret, struct error *err)
 
 char *spec_value(const struct spec *spec, const struct spec_field *field)
 {
+	static const struct {
+		uint64_t ms;
+		const char *name;
+	} UNITS[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } };
 	const void *at = member(spec, field);
-	char buf[UNITS_MAX];
 	uint64_t n;
 
 	switch (field->type) {
@@ -365,10 +368,11 @@ char *spec_value(const struct spec *spec, const struct spec_field *field)
 		return xasprintf("%" PRIu64, n);
 	case SPEC_DURATION:
 		n = *(const uint64_t *)at;
-		(void)snprintf(buf, sizeof(buf), "%" PRIu64 "%s",
-			       n % 60000 == 0 ? n / 60000 : n % 1000 == 0 ? n / 1000 : n,
-			       n % 60000 == 0 ? "m" : n % 1000 == 0 ? "s" : "ms");
-		return strdup(buf);
+		for (size_t i = 0; i < ARRAY_SIZE(UNITS); i++) {
+			if (n && n % UNITS[i].ms == 0)
+				return xasprintf("%" PRIu64 "%s", n / UNITS[i].ms, UNITS[i].name);
+		}
+		return strdup("0");
 	case SPEC_NUMBER:
 		return xasprintf("%" PRIu64, *(const uint64_t *)at);
 	}

@@ -61,6 +61,14 @@ struct spec {
 		char *log_level;
 	} sysbox;
 	struct {
+		uint64_t fallback; /* bytes; of a sandbox that nobody gave another */
+		bool allow_unlimited;
+		uint64_t bytes_per_inode;
+		uint64_t first_project, last_project;
+		uint64_t stash_keep; /* ms */
+		uint64_t floor;	     /* bytes */
+	} budget;
+	struct {
 		bool sandbox;
 	} verify;
 	struct {

@@ -78,8 +78,8 @@ static void runtime_members(struct members *m, const struct spec *spec)
 
 	/* Other members of an entry of theirs stay; only where it points matters. */
 	if (!json_get_string(runtime, "path") ||
-	    strcmp(json_get_string(runtime, "path"), SYSBOX_RUNC) != 0)
-		want(m, "runtimes", RUNTIME_NAME, json_pack("{s:s}", "path", SYSBOX_RUNC),
+	    strcmp(json_get_string(runtime, "path"), BERTH_RUNC) != 0)
+		want(m, "runtimes", RUNTIME_NAME, json_pack("{s:s}", "path", BERTH_RUNC),
 		     CLAIM_REQUIRED, NULL);
 	if (spec->docker.default_runtime)
 		want(m, "default-runtime", NULL, json_string(RUNTIME_NAME), CLAIM_REQUIRED, NULL);

@@ -3,6 +3,8 @@
 #define STEP_LAYOUT_H
 
 #define BERTH_PROGRAM	"/usr/local/lib/berth/berth"
+#define BERTH_RUNC	"/usr/local/lib/berth/berth-runc"
+#define RUNC_CONF	"/etc/berth/runc.conf"
 #define DAEMON_JSON	"/etc/docker/daemon.json"
 #define DOCKER_DATA	"/var/lib/docker"
 #define SYSBOX_DATA	"/var/lib/sysbox"
@@ -11,6 +13,7 @@
 
 #define UNIT_DIR	"/etc/systemd/system"
 #define POOL_SERVICE	"berth-pool.service"
+#define STASH_SERVICE	"berth-stash.service"
 #define POOL_MOUNT	"var-lib-berth-pool.mount"
 #define DOCKER_MOUNT	"var-lib-docker.mount"
 #define SYSBOX_MOUNT	"var-lib-sysbox.mount"

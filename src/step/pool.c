@@ -214,6 +214,11 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 			     err);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(PARTS); i++)
 		r = plan_part(ctx, plan, &PARTS[i], err);
+	/* Taken back first: what waits in it goes back to Sysbox's part, and with that to its old place. */
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_pool_dir, POOL_DIR "/stash",
+			     json_pack("{s:i, s:s}", "mode", 0700, "into", POOL_DIR "/sysbox"), NULL,
+			     "sandboxes' inner data while Sysbox is away", err);
 	return r;
 }
 

@@ -4,7 +4,7 @@
 #include "engine/docker_image.h"
 #include "engine/image.h"
 #include "step/layout.h"
-#include "step/probe_image.h"
+#include "step/embedded.h"
 
 #define IMAGE	  "berth-verify:probe"
 #define CONTAINER "berth-verify"
@@ -77,7 +77,7 @@ static int load_image(const struct docker *docker, struct error *err)
 {
 	_cleanup_(strbuf_release) struct strbuf tar = STRBUF_INIT;
 	size_t len;
-	const void *binary = probe_image(&len);
+	const void *binary = embedded_probe(&len);
 	int r = image_build(IMAGE, binary, len, "/berth-probe", &tar, err);
 
 	return r < 0 ? r : docker_image_load(docker, strbuf_str(&tar), tar.len, DEADLINE, err);

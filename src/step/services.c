@@ -7,7 +7,7 @@
 
 static int plan_services(struct step_context *ctx, struct plan *plan, struct error *err)
 {
-	static const char *const IN_ORDER[] = { "sysbox.service", "docker.service" };
+	static const char *const IN_ORDER[] = { "sysbox.service", STASH_SERVICE, "docker.service" };
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(IN_ORDER); i++) {

@@ -36,6 +36,7 @@ struct step_context {
 	char bundle_sysbox_sha256[DIGEST_HEX_MAX];
 	bool resuming_packages; /* a package transaction of ours was cut off */
 	const char *self; /* path of the running program as this process sees it */
+	int runc_fd;	  /* berth-runc's bytes as a file, made when first asked for; 0 before */
 };
 
 int facts_read(struct step_context *ctx, struct error *err);

@@ -209,14 +209,37 @@ static int check_flags(struct step_context *ctx, struct report *report, struct e
 	}
 	if (strcmp(running, wanted_command) != 0)
 		report_add(report, "sysbox.flags", CHECK_WARN,
-			   "stop the sandboxes, then systemctl restart sysbox (it wipes their inner Docker "
-			   "data), or wait for the next boot",
+			   "systemctl restart sysbox when no sandbox runs, or wait for the next boot",
 			   "sysbox-mgr runs as '%.200s', the settings say '%.200s': in force from its next "
 			   "start", running, wanted_command);
 	return 0;
 }
 
-/* Its flags, and that it never starts on the root disk. */
+/*
+ * sysbox-mgr removes what is in its data root when it stops and when it starts. This unit starts after it,
+ * so that it is stopped before it, with whatever stops it; the start has an ExecStartPre.
+ */
+static const char STASH_UNIT[] = "# Written by berth: before sysbox-mgr stops, inner data of sandboxes goes\n"
+				 "# out of its reach (it removes everything in its data root).\n"
+				 "[Unit]\n"
+				 "Description=berth stash of sandboxes' inner data\n"
+				 "Documentation=man:berth(8)\n"
+				 "PartOf=sysbox-mgr.service\n"
+				 "After=sysbox-mgr.service " SYSBOX_MOUNT "\n"
+				 "Before=docker.service\n"
+				 "\n"
+				 "[Service]\n"
+				 "Type=oneshot\n"
+				 "RemainAfterExit=yes\n"
+				 "ExecStart=" BERTH_PROGRAM " version\n"
+				 "StandardOutput=null\n"
+				 "ExecStop=" BERTH_PROGRAM " stash\n"
+				 "TimeoutSec=90\n"
+				 "\n"
+				 "[Install]\n"
+				 "WantedBy=sysbox-mgr.service\n";
+
+/* Its flags, and that it never starts on the root disk, nor before what it would remove is stashed. */
 static int plan_units(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	static const char GUARD[] = "[Unit]\n"
@@ -225,6 +248,7 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 				    "AssertPathIsMountPoint=" SYSBOX_DATA "\n"
 				    "\n"
 				    "[Service]\n"
+				    "ExecStartPre=" BERTH_PROGRAM " stash\n"
 				    "ExecStart=\n";
 	_cleanup_free_ char *command = mgr_command(ctx);
 	_cleanup_free_ char *mgr =
@@ -235,6 +259,9 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 	int r = mgr && fs ? 0 : error_errno(err, ENOMEM, "plan Sysbox's units");
 
 	if (r == 0)
+		r = plan_file(plan, &ctx->change, UNIT_DIR "/" STASH_SERVICE, STASH_UNIT, 0644,
+			      "inner data of sandboxes outlives Sysbox", err);
+	if (r >= 0)
 		r = plan_file(plan, &ctx->change, UNIT_DIR "/sysbox-mgr.service.d/" DROPIN, mgr, 0644,
 			      "flags, and never on the root disk", err);
 	if (r >= 0)

@@ -8,7 +8,7 @@ static const char ALL[] =
 	"\"default-runtime\":\"sysbox-runc\",\"features\":{\"containerd-snapshotter\":false},"
 	"\"live-restore\":true,\"log-driver\":\"json-file\","
 	"\"log-opts\":{\"max-file\":\"3\",\"max-size\":\"10m\"},"
-	"\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}},"
+	"\"runtimes\":{\"sysbox-runc\":{\"path\":\"/usr/local/lib/berth/berth-runc\"}},"
 	"\"storage-driver\":\"overlay2\"}";
 
 static void set_flags(const char *flags)
@@ -80,11 +80,11 @@ static const struct {
 	  "\"log-opts\":{\"max-file\":\"3\",\"max-size\":\"50m\"}" },
 	{ "{\"default-runtime\": \"runc\"}", "\"default-runtime\":\"sysbox-runc\"" },
 	{ "{\"runtimes\": {\"gvisor\": {\"path\": \"/g\"}}}",
-	  "\"runtimes\":{\"gvisor\":{\"path\":\"/g\"},\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}}" },
+	  "\"runtimes\":{\"gvisor\":{\"path\":\"/g\"},\"sysbox-runc\":{\"path\":\"/usr/local/lib/berth/berth-runc\"}}" },
 	{ "{\"runtimes\": {\"sysbox-runc\": {\"path\": \"/usr/local/sbin/sysbox-runc\"}}}",
-	  "\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\"}" },
-	{ "{\"runtimes\": {\"sysbox-runc\": {\"path\": \"/usr/bin/sysbox-runc\", \"runtimeArgs\": []}}}",
-	  "\"sysbox-runc\":{\"path\":\"/usr/bin/sysbox-runc\",\"runtimeArgs\":[]}" },
+	  "\"sysbox-runc\":{\"path\":\"/usr/local/lib/berth/berth-runc\"}" },
+	{ "{\"runtimes\": {\"sysbox-runc\": {\"path\": \"/usr/local/lib/berth/berth-runc\", \"runtimeArgs\": []}}}",
+	  "\"sysbox-runc\":{\"path\":\"/usr/local/lib/berth/berth-runc\",\"runtimeArgs\":[]}" },
 	{ "{\"features\": {\"buildkit\": true}}",
 	  "\"features\":{\"buildkit\":true,\"containerd-snapshotter\":false}" },
 	{ "{\"data-root\": \"/var/lib/docker\"}", "\"storage-driver\":\"overlay2\"" },

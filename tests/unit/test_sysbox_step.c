@@ -248,22 +248,24 @@ static void its_units(void **state)
 
 	put_sysbox("0.7.1-0.linux", "install ok installed");
 	must(plan_step(&step_sysbox, &must_err));
-	assert_int_equal(plan.len, 2);
+	assert_int_equal(plan.len, 3);
 	carry_out();
 	mgr = text_of(UNIT_DIR "/sysbox-mgr.service.d/" DROPIN);
 	assert_says(mgr, "Requires=var-lib-sysbox.mount\n");
 	assert_says(mgr, "AssertPathIsMountPoint=/var/lib/sysbox\n");
-	assert_says(mgr, "ExecStart=\nExecStart=/usr/bin/sysbox-mgr --log-level info\n");
+	assert_says(mgr, "ExecStartPre=" BERTH_PROGRAM " stash\nExecStart=\nExecStart=/usr/bin/sysbox-mgr "
+			 "--log-level info --disable-inner-image-preload\n");
 	fs = text_of(UNIT_DIR "/sysbox-fs.service.d/" DROPIN);
 	assert_says(fs, "ExecStart=\nExecStart=/usr/bin/sysbox-fs --log-level info\n");
 	must(plan_step(&step_sysbox, &must_err));
 	assert_int_equal(plan.len, 0);
-	spec.sysbox.inner_image_preload = false;
+	assert_says(text_of(UNIT_DIR "/" STASH_SERVICE), "ExecStop=" BERTH_PROGRAM " stash\n");
+	spec.sysbox.inner_image_preload = true;
 	set(&spec.sysbox.log_level, "debug");
 	must(plan_step(&step_sysbox, &must_err));
 	carry_out();
 	assert_says(text_of(UNIT_DIR "/sysbox-mgr.service.d/" DROPIN),
-		    "/usr/bin/sysbox-mgr --log-level debug --disable-inner-image-preload\n");
+		    "/usr/bin/sysbox-mgr --log-level debug\n");
 }
 
 static void what_is_there(void **state)
@@ -284,18 +286,19 @@ static void what_is_there(void **state)
 /* Flags that came later wait for Sysbox's next start, and that is said. */
 static void what_runs_is_older_than_the_settings(void **state)
 {
-	static const char RUNNING[] = "/usr/bin/sysbox-mgr\0--log-level\0info";
+	static const char RUNNING[] = "/usr/bin/sysbox-mgr\0--log-level\0info\0"
+				      "--disable-inner-image-preload";
 
 	put_unit("sysbox-mgr.service", "active", "static", "MainPID=512\n");
 	put_bytes("/proc/512/cmdline", RUNNING, sizeof(RUNNING), 0444);
 	must(step_sysbox.check(&step, &report, &must_err));
 	assert_null(check_of("sysbox.flags"));
-	spec.sysbox.inner_image_preload = false;
+	spec.sysbox.inner_image_preload = true;
 	must(step_sysbox.check(&step, &report, &must_err));
 	assert_verdict("sysbox.flags", CHECK_WARN);
 	assert_says(check_of("sysbox.flags")->text,
-		    "runs as '/usr/bin/sysbox-mgr --log-level info', the settings say "
-		    "'/usr/bin/sysbox-mgr --log-level info --disable-inner-image-preload'");
+		    "runs as '/usr/bin/sysbox-mgr --log-level info --disable-inner-image-preload', the "
+		    "settings say '/usr/bin/sysbox-mgr --log-level info'");
 }
 
 int main(void)

@@ -1,0 +1,31 @@
+/*
+ * Put a directory and all that is in it into a project.
+ *
+ * The directory itself is tagged last: a directory that has the project, and hands it on, is known to
+ * be done, whatever was cut off before. Nothing is followed and no mount is entered. What cannot be
+ * opened (symbolic links, devices, FIFOs, sockets) cannot be tagged, and could then not be renamed
+ * inside of a tagged directory (EXDEV): such a one is made anew in `side_fd`, a directory of the same
+ * mount, and renamed over the old one.
+ */
+#ifndef QUOTA_TAG_H
+#define QUOTA_TAG_H
+
+#include "base/error.h"
+
+struct tag_report {
+	uint64_t entries; /* looked at below the directory */
+	uint64_t remade;
+	uint64_t skipped; /* something else is mounted there */
+};
+
+/* Is it there already, and inherited by what is made in it? 1, 0 or -errno. */
+int tag_holds(int dir_fd, uint32_t project, struct error *err);
+
+/*
+ * `dir_fd` and `side_fd` are open directories (no O_PATH) of one mount; `side_fd` is put into the
+ * project too. `ret` may be NULL. Any failure leaves the directory untagged, and the next call
+ * begins again.
+ */
+int tag_tree(int dir_fd, int side_fd, uint32_t project, struct tag_report *ret, struct error *err);
+
+#endif

@@ -1,0 +1,138 @@
+#include "sandbox/bundle.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/strbuf.h"
+
+#define LABEL "bundle="
+
+void bundle_release(struct bundle *bundle)
+{
+	free(bundle->path);
+	free(bundle->rootfs);
+	free(bundle->disk);
+	strv_release(&bundle->binds);
+	*bundle = BUNDLE_INIT;
+}
+
+/* -ENOENT without a message. */
+static int read_json(const char *path, json_t **ret, struct error *err)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	_cleanup_free_ char *text = NULL;
+	struct stat st;
+	size_t len;
+	int r;
+
+	if (fd < 0 && errno == ENOENT)
+		return -ENOENT;
+	if (fd < 0)
+		return error_errno(err, errno, "open '%s'", path);
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return error_set(err, EINVAL, "'%s' is no regular file", path);
+	r = file_read_fd(fd, FILE_CAP_DEFAULT, &text, &len);
+	if (r < 0)
+		return error_errno(err, r, "read '%s'", path);
+	return json_parse(text, len, path, ret, err);
+}
+
+static int copy_string(const json_t *value, char **ret)
+{
+	*ret = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
+	return json_is_string(value) && !*ret ? -ENOMEM : 0;
+}
+
+static bool is_bind(const json_t *mount)
+{
+	const char *type = json_get_string(mount, "type");
+	const json_t *options = json_object_get(mount, "options");
+
+	return (type && strcmp(type, "bind") == 0) || json_has_string(options, "bind") ||
+	       json_has_string(options, "rbind");
+}
+
+static int read_binds(const json_t *mounts, struct strv *ret)
+{
+	const json_t *mount;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach (mounts, i, mount) {
+		const char *source = json_get_string(mount, "source");
+
+		if (r == 0 && source && *source == '/' && is_bind(mount))
+			r = strv_add(ret, source);
+	}
+	return r;
+}
+
+/* {"root": {"path": ...}, "annotations": {...}, "mounts": [...], "linux": {"uidMappings": [...]}} */
+static int fill(const json_t *config, const char *path, struct bundle *ret, struct error *err)
+{
+	const json_t *linux_part = json_object_get(config, "linux");
+	const char *root = json_get_string(json_object_get(config, "root"), "path");
+	int r;
+
+	if (!root || !*root)
+		return error_set(err, EINVAL, "'%s/config.json' names no root.path", path);
+	ret->path = strdup(path);
+	ret->rootfs = *root == '/' ? strdup(root) : xasprintf("%s/%s", path, root);
+	ret->own_mappings = json_array_size(json_object_get(linux_part, "uidMappings")) > 0;
+	r = copy_string(json_object_get(json_object_get(config, "annotations"), ANNOTATION_DISK),
+			&ret->disk);
+	if (r == 0)
+		r = read_binds(json_object_get(config, "mounts"), &ret->binds);
+	return r < 0 || !ret->path || !ret->rootfs ? error_errno(err, ENOMEM, "read bundle '%s'", path) : 0;
+}
+
+int bundle_read(const char *path, struct bundle *ret, struct error *err)
+{
+	_cleanup_(bundle_release) struct bundle bundle = BUNDLE_INIT;
+	_cleanup_free_ char *file = xasprintf("%s/config.json", path);
+	_cleanup_json_ json_t *config = NULL;
+	int r;
+
+	if (!file)
+		return error_errno(err, ENOMEM, "read bundle '%s'", path);
+	r = read_json(file, &config, err);
+	if (r == -ENOENT)
+		return error_errno(err, ENOENT, "read '%s'", file);
+	if (r == 0)
+		r = fill(config, path, &bundle, err);
+	if (r < 0)
+		return r;
+	*ret = bundle;
+	bundle = BUNDLE_INIT;
+	return 0;
+}
+
+int bundle_find(const char *root, const char *id, char **ret_path, struct error *err)
+{
+	_cleanup_free_ char *file = xasprintf("%s/%s/state.json", root, id);
+	_cleanup_json_ json_t *state = NULL;
+	const json_t *labels, *label;
+	const char *path = NULL;
+	size_t i;
+	int r;
+
+	if (!file)
+		return error_errno(err, ENOMEM, "look for container %s", id);
+	r = read_json(file, &state, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	labels = json_object_get(json_object_get(state, "config"), "labels");
+	/* Annotations come first, as labels too: one called "bundle" is not it, the runtime's own is last. */
+	json_array_foreach (labels, i, label) {
+		const char *text = json_string_value(label);
+
+		if (text && strncmp(text, LABEL, strlen(LABEL)) == 0)
+			path = text + strlen(LABEL);
+	}
+	if (!path || *path != '/')
+		return error_set(err, EINVAL, "'%s' has no label with the path of the bundle", file);
+	*ret_path = strdup(path);
+	return *ret_path ? 1 : error_errno(err, ENOMEM, "look for container %s", id);
+}

@@ -1,0 +1,38 @@
+/*
+ * The OCI bundle of a container: what a runtime was given to make it of.
+ *
+ * `create` names the bundle; for `start` it is in the runtime's own state, <root>/<id>/state.json, as
+ * a label. The working directory is not it: an engine may run every runtime of a pod in one place.
+ */
+#ifndef SANDBOX_BUNDLE_H
+#define SANDBOX_BUNDLE_H
+
+#include "base/error.h"
+#include "base/strv.h"
+
+#define ANNOTATION_DISK "berth.dev/disk"
+
+struct bundle {
+	char *path;
+	char *rootfs;	   /* absolute */
+	char *disk;	   /* the annotation berth.dev/disk, or NULL */
+	bool own_mappings; /* it brings user namespace mappings of its own */
+	struct strv binds; /* absolute sources of its bind mounts */
+};
+
+#define BUNDLE_INIT ((struct bundle){ 0 })
+void bundle_release(struct bundle *bundle);
+
+/*
+ * Read <path>/config.json. It must be a regular file of at most 4 MiB, no symbolic link, valid JSON
+ * with a root.path: what else is in it is the runtime's business.
+ */
+int bundle_read(const char *path, struct bundle *ret, struct error *err);
+
+/*
+ * The bundle's path by the state of a container that was created. 1, or 0: the runtime knows no such
+ * container (which is for it to say).
+ */
+int bundle_find(const char *root, const char *id, char **ret_path, struct error *err);
+
+#endif

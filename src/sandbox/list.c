@@ -1,0 +1,204 @@
+#include "sandbox/list.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/strbuf.h"
+#include "base/strv.h"
+#include "quota/budget.h"
+#include "sandbox/docker_files.h"
+#include "sandbox/orphans.h"
+#include "sandbox/pool_dirs.h"
+#include "sandbox/stash.h"
+#include "sandbox/stash_dirs.h"
+
+void sandboxes_release(struct sandboxes *list)
+{
+	for (size_t i = 0; i < list->len; i++) {
+		free(list->items[i].id);
+		free(list->items[i].name);
+	}
+	free(list->items);
+	*list = SANDBOXES_INIT;
+}
+
+/* Everything in an area that is there once for all sandboxes: which ids have something in it. */
+struct presence {
+	struct strv inner, stashed;
+};
+
+static int note_id(void *userdata, const char *kind, const char *id)
+{
+	(void)kind;
+	return strv_add_new(userdata, id);
+}
+
+static bool has_inner(int pool_fd, const struct strv *kinds, const char *id)
+{
+	strv_foreach (kinds, i, kind) {
+		_cleanup_free_ char *path = xasprintf(POOL_SYSBOX "/%s/%s", kind, id);
+		struct stat st;
+
+		if (path && fstatat(pool_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int fill(const struct settings *settings, int pool_fd, const char *id,
+		const struct presence *presence, struct sandbox *ret, struct error *err)
+{
+	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
+	int r = record_read(pool_fd, id, &ret->record, err);
+
+	if (r <= 0)
+		return r;
+	r = quota_get(pool_fd, ret->record.project, &ret->usage, err);
+	if (r < 0)
+		return r;
+	ret->where = WHERE_LAYER;
+	if (has_inner(pool_fd, &presence->inner, id))
+		ret->where |= WHERE_INNER;
+	if (strv_contains(&presence->stashed, id))
+		ret->where |= WHERE_STASH;
+	ret->gone_since = orphan_since(pool_fd, id);
+	ret->engine = "";
+	/* A file that cannot be read costs a name, not the figures. */
+	if (docker_files_read(settings->engine, id, &files, NULL) > 0) {
+		ret->engine = "docker";
+		ret->name = TAKE_PTR(files.name);
+		if (files.anonymous_volumes)
+			ret->where |= WHERE_VOLUMES;
+	}
+	ret->id = strdup(id);
+	return ret->id ? 1 : error_errno(err, ENOMEM, "list sandboxes");
+}
+
+static int read_all(const struct settings *settings, int pool_fd, const struct strv *ids,
+		    const struct presence *presence, struct sandboxes *ret, struct error *err)
+{
+	int result = 0;
+
+	ret->items = calloc(ids->len ? ids->len : 1, sizeof(*ret->items));
+	if (!ret->items)
+		return error_errno(err, ENOMEM, "list sandboxes");
+	strv_foreach (ids, i, id) {
+		struct error why = ERROR_INIT;
+		int r = id[0] == '.' ? 0 : fill(settings, pool_fd, id, presence, &ret->items[ret->len], &why);
+
+		if (r > 0)
+			ret->len++;
+		else if (r < 0 && result == 0)
+			result = error_set(err, EBADMSG, "%s", why.message);
+		if (r <= 0)
+			free(TAKE_PTR(ret->items[ret->len].name));
+	}
+	return result;
+}
+
+int sandboxes_read(const struct settings *settings, int pool_fd, struct sandboxes *ret,
+		   struct error *err)
+{
+	_cleanup_(strv_release) struct strv ids = STRV_INIT;
+	struct presence presence = { .inner = STRV_INIT, .stashed = STRV_INIT };
+	int r = names_in(pool_fd, POOL_SANDBOXES, &ids, err);
+
+	*ret = SANDBOXES_INIT;
+	if (r == 0)
+		r = names_in(pool_fd, POOL_SYSBOX, &presence.inner, err);
+	if (r == 0)
+		r = stash_each(pool_fd, note_id, &presence.stashed, err);
+	if (r == 0)
+		r = read_all(settings, pool_fd, &ids, &presence, ret, err);
+	strv_release(&presence.inner);
+	strv_release(&presence.stashed);
+	return r;
+}
+
+int sandboxes_find(const struct sandboxes *list, const char *what, const struct sandbox **ret,
+		   struct error *err)
+{
+	const struct sandbox *found = NULL;
+	size_t n = strlen(what);
+
+	for (size_t i = 0; i < list->len; i++) {
+		const struct sandbox *s = &list->items[i];
+
+		if (strcmp(s->id, what) == 0 || (s->name && strcmp(s->name, what) == 0)) {
+			*ret = s;
+			return 0;
+		}
+		if (strncmp(s->id, what, n) != 0 || n < 4)
+			continue;
+		if (found)
+			return error_set(err, EEXIST, "more than one sandbox has an id that begins with "
+					 "'%.64s'", what);
+		found = s;
+	}
+	if (!found)
+		return error_set(err, ENOENT, "no sandbox is called '%.64s', or none that was started on this "
+				 "host yet: 'berth quota ls' lists them", what);
+	*ret = found;
+	return 0;
+}
+
+char *sandbox_where(unsigned where)
+{
+	static const struct {
+		unsigned bit;
+		const char *text;
+	} PARTS[] = { { WHERE_LAYER, "layer" },
+		      { WHERE_INNER, "inner docker" },
+		      { WHERE_STASH, "stash" },
+		      { WHERE_VOLUMES, "volumes" } };
+	_cleanup_(strbuf_release) struct strbuf sb = STRBUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(PARTS); i++) {
+		if (where & PARTS[i].bit)
+			strbuf_printf(&sb, "%s%s", sb.len ? ", " : "", PARTS[i].text);
+	}
+	return strbuf_steal(&sb);
+}
+
+unsigned sandbox_percent(const struct sandbox *sandbox)
+{
+	if (budget_is_unlimited(sandbox->usage.hard))
+		return 0;
+	return (unsigned)((__uint128_t)sandbox->usage.used * 100 / sandbox->usage.hard);
+}
+
+static uint64_t key_of(const struct sandbox *s, enum sandbox_order order)
+{
+	switch (order) {
+	case ORDER_USED:
+		return s->usage.used;
+	case ORDER_LIMIT:
+		return s->usage.hard;
+	case ORDER_PERCENT:
+		return sandbox_percent(s);
+	case ORDER_INODES:
+		return s->usage.inodes;
+	default:
+		return 0;
+	}
+}
+
+static int compare(const void *a, const void *b, void *order)
+{
+	const struct sandbox *x = a, *y = b;
+	enum sandbox_order by = *(const enum sandbox_order *)order;
+	uint64_t m = key_of(x, by), n = key_of(y, by);
+	int r = 0;
+
+	if (m != n)
+		return m > n ? -1 : 1;
+	if (by != ORDER_ID)
+		r = strcmp(x->name ? x->name : "~", y->name ? y->name : "~");
+	return r ? r : strcmp(x->id, y->id);
+}
+
+void sandboxes_sort(struct sandboxes *list, enum sandbox_order order)
+{
+	qsort_r(list->items, list->len, sizeof(*list->items), compare, &order);
+}

@@ -1,0 +1,226 @@
+#include "sandbox/places.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/strbuf.h"
+#include "sandbox/docker_files.h"
+#include "sandbox/pool_dirs.h"
+
+void places_release(struct places *places)
+{
+	for (size_t i = 0; i < places->len; i++)
+		free(places->items[i].path);
+	free(places->items);
+	free(places->layer_dir);
+	*places = PLACES_INIT;
+}
+
+void layer_release(struct layer *layer)
+{
+	free(layer->upper);
+	free(layer->work);
+	free(layer->dir);
+	*layer = LAYER_INIT;
+}
+
+static char *parent_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash != path ? strndup(path, (size_t)(slash - path)) : strdup("/");
+}
+
+static int add(struct places *places, enum place_kind kind, char *path)
+{
+	struct place *items = path ? reallocarray(places->items, places->len + 1, sizeof(*items)) : NULL;
+
+	if (!items) {
+		free(path);
+		return -ENOMEM;
+	}
+	places->items = items;
+	places->items[places->len++] = (struct place){ .kind = kind, .path = path };
+	return 0;
+}
+
+/*
+ * Docker mounts with paths relative to its overlay2/ when there are many layers. That is the folder
+ * two above the root file system, overlay2/<layer>/merged.
+ */
+static int absolute(const char *rootfs, char **path)
+{
+	_cleanup_free_ char *dir = NULL, *base = NULL, *given = NULL;
+
+	if (**path == '/')
+		return 0;
+	dir = parent_of(rootfs);
+	base = dir ? parent_of(dir) : NULL;
+	given = TAKE_PTR(*path);
+	*path = base ? xasprintf("%s/%s", base, given) : NULL;
+	return *path ? 0 : -ENOMEM;
+}
+
+int layer_find(const struct mount_table *table, const char *rootfs, struct layer *ret,
+	       struct error *err)
+{
+	_cleanup_(layer_release) struct layer layer = LAYER_INIT;
+	const struct mount_entry *mount = mount_table_at(table, rootfs);
+	const char *name = strrchr(rootfs, '/');
+	int r = 0;
+
+	if (mount && strcmp(mount->type, "overlay") == 0) {
+		r = mount_option_get(mount->super_options, "upperdir", &layer.upper);
+		if (r == 0)
+			r = mount_option_get(mount->super_options, "workdir", &layer.work);
+		if (r == -ENOENT) /* all of it is read-only: nothing can be written */
+			return 0;
+		if (r == 0)
+			r = absolute(rootfs, &layer.upper);
+		if (r == 0)
+			r = absolute(rootfs, &layer.work);
+	} else {
+		layer.upper = strdup(rootfs);
+		r = layer.upper ? 0 : -ENOMEM;
+	}
+	/* By Docker's own layout, also where Sysbox has mounted a clone over it. */
+	if (r == 0) {
+		layer.dir = parent_of(name && strcmp(name, "/merged") == 0 ? rootfs : layer.upper);
+		r = layer.dir ? 0 : -ENOMEM;
+	}
+	if (r < 0)
+		return error_errno(err, r, "find the layer of '%s'", rootfs);
+	*ret = layer;
+	layer = LAYER_INIT;
+	return 0;
+}
+
+int pool_path(const struct mount_table *table, const char *pool, const char *path, char **ret,
+	      struct error *err)
+{
+	const struct mount_entry *top = mount_table_at(table, pool);
+	const struct mount_entry *mount = mount_table_covering(table, path);
+	_cleanup_free_ char *whole = NULL;
+	const char *below, *skip;
+
+	if (!top)
+		return error_set(err, ENODEV, "nothing is mounted on the pool's '%s'", pool);
+	if (!mount || mount->major != top->major || mount->minor != top->minor)
+		return error_set(err, EXDEV, "'%s' is not on the pool '%s', and so cannot be in a budget",
+				 path, pool);
+	below = strcmp(mount->target, "/") == 0 ? path : path + strlen(mount->target);
+	whole = xasprintf("%s%s", strcmp(mount->root, "/") == 0 ? "" : mount->root, below);
+	if (!whole)
+		return error_errno(err, ENOMEM, "find '%s' on the pool", path);
+	/* The pool's own mount shows the whole file system; were it a part, paths begin behind it. */
+	skip = whole;
+	if (strcmp(top->root, "/") != 0) {
+		size_t n = strlen(top->root);
+
+		if (strncmp(whole, top->root, n) != 0 || (whole[n] && whole[n] != '/'))
+			return error_set(err, EXDEV, "'%s' is outside of the pool's mount '%s'", path, pool);
+		skip += n;
+	}
+	skip += strspn(skip, "/");
+	*ret = strdup(*skip ? skip : ".");
+	return *ret ? 0 : error_errno(err, ENOMEM, "find '%s' on the pool", path);
+}
+
+static int add_host_path(const struct mount_table *table, const char *pool, enum place_kind kind,
+			 const char *path, struct places *places, struct error *err)
+{
+	char *below = NULL;
+	int r = pool_path(table, pool, path, &below, err);
+
+	if (r < 0)
+		return r;
+	return add(places, kind, below) < 0 ? error_errno(err, ENOMEM, "note '%s'", path) : 0;
+}
+
+static void close_dirp(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir);
+}
+
+/* sysbox/<kind>/<id>, for every kind there is: later Sysboxes may know more. */
+static int find_inner(int pool_fd, const char *id, struct places *places, struct error *err)
+{
+	_cleanup_(close_dirp) DIR *dir = NULL;
+	int fd = pool_dir_open(pool_fd, POOL_SYSBOX);
+	struct dirent *entry;
+
+	if (fd == -ENOENT)
+		return 0;
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return error_errno(err, fd < 0 ? fd : errno, "read the pool's '" POOL_SYSBOX "'");
+	while (errno = 0, (entry = readdir(dir))) {
+		_cleanup_free_ char *below = NULL;
+		struct stat st;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		below = xasprintf("%s/%s", entry->d_name, id);
+		if (!below)
+			return error_errno(err, ENOMEM, "find what Sysbox keeps of %.64s", id);
+		if (fstatat(dirfd(dir), below, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+			continue;
+		if (add(places, PLACE_INNER, xasprintf(POOL_SYSBOX "/%s", below)) < 0)
+			return error_errno(err, ENOMEM, "find what Sysbox keeps of %.64s", id);
+	}
+	return errno ? error_errno(err, errno, "read the pool's '" POOL_SYSBOX "'") : 0;
+}
+
+static int find_volumes(const struct mount_table *table, const char *pool, const char *engine,
+			const struct bundle *bundle, struct places *places, struct error *err)
+{
+	strv_foreach (&bundle->binds, i, source) {
+		struct error why = ERROR_INIT;
+		int r;
+
+		if (!docker_is_anonymous_volume(engine, source))
+			continue;
+		r = add_host_path(table, pool, PLACE_VOLUME, source, places, &why);
+		if (r == -EXDEV) /* a volume driver has mounted something else there */
+			places->outside++;
+		else if (r < 0)
+			return error_set(err, why.code, "%s", why.message);
+	}
+	return 0;
+}
+
+static int find_layer(const struct mount_table *table, const char *pool, const char *rootfs,
+		      struct places *places, struct error *err)
+{
+	_cleanup_(layer_release) struct layer layer = LAYER_INIT;
+	struct error ignored = ERROR_INIT;
+	int r = layer_find(table, rootfs, &layer, err);
+
+	if (r < 0 || !layer.upper)
+		return r;
+	r = add_host_path(table, pool, PLACE_LAYER, layer.upper, places, err);
+	if (r == 0 && layer.work)
+		r = add_host_path(table, pool, PLACE_WORK, layer.work, places, err);
+	if (r == 0)
+		(void)pool_path(table, pool, layer.dir, &places->layer_dir, &ignored);
+	return r;
+}
+
+int places_find(const struct mount_table *table, int pool_fd, const char *pool, const char *engine,
+		const char *id, const struct bundle *bundle, struct places *ret, struct error *err)
+{
+	_cleanup_(places_release) struct places places = PLACES_INIT;
+	int r = find_layer(table, pool, bundle->rootfs, &places, err);
+
+	if (r == 0)
+		r = find_inner(pool_fd, id, &places, err);
+	if (r == 0)
+		r = find_volumes(table, pool, engine, bundle, &places, err);
+	if (r < 0)
+		return r;
+	*ret = places;
+	places = PLACES_INIT;
+	return 0;
+}

@@ -1,0 +1,75 @@
+#include "sandbox/project.h"
+
+#include "sandbox/docker_files.h"
+#include "sandbox/pool_dirs.h"
+#include "sandbox/record.h"
+#include "sys/quota.h"
+
+int project_owner_exists(const struct settings *settings, int pool_fd, const char *id,
+			 struct error *err)
+{
+	struct record record;
+	int r = docker_has_container(settings->engine, id, NULL);
+
+	if (r != 0)
+		return 1;
+	/* Not Docker's: then of an engine that runs beside it, as long as it runs. */
+	r = record_read(pool_fd, id, &record, err);
+	return r <= 0 ? r : record_is_running(&record);
+}
+
+static int layer_project(int pool_fd, const char *layer_dir, uint32_t *ret, struct error *err)
+{
+	_cleanup_fd_ int dir = layer_dir ? pool_dir_open(pool_fd, layer_dir) : -ENOENT;
+	bool inherit;
+
+	*ret = 0;
+	if (dir == -ENOENT)
+		return 0;
+	if (dir < 0)
+		return error_errno(err, dir, "open the pool's '%s'", layer_dir);
+	return quota_get_project(dir, ret, &inherit, err);
+}
+
+/* Ids of engines are used again once their layers are gone. */
+static int take(const struct settings *settings, int pool_fd, int claims_fd, uint32_t project,
+		const char *id, struct error *err)
+{
+	char other[CLAIM_OWNER_MAX];
+	int r = claim_take(claims_fd, project, id, other, err);
+
+	if (r != -EEXIST)
+		return r;
+	r = project_owner_exists(settings, pool_fd, other, err);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		return error_set(err, EEXIST, "its layer is in project %u, which is sandbox %.64s's: two "
+				 "sandboxes would share one budget; 'berth quota reconcile' says more",
+				 project, other);
+	error_clear(err);
+	r = claim_release(claims_fd, project, other, err);
+	return r < 0 ? r : claim_take(claims_fd, project, id, other, err);
+}
+
+int project_choose(const struct settings *settings, int pool_fd, int claims_fd, const char *id,
+		   const char *layer_dir, uint32_t *project, struct error *err)
+{
+	uint32_t before = *project, engines;
+	int r = layer_project(pool_fd, layer_dir, &engines, err);
+
+	if (r < 0)
+		return r;
+	if (engines || before) {
+		uint32_t chosen = engines ? engines : before;
+
+		r = take(settings, pool_fd, claims_fd, chosen, id, err);
+		if (r == 0)
+			*project = chosen;
+	} else {
+		r = claim_new(claims_fd, pool_fd, &settings->projects, id, project, err);
+	}
+	if (r == 0 && before && before != *project)
+		r = claim_release(claims_fd, before, id, err);
+	return r;
+}

@@ -1,0 +1,315 @@
+#include "sandbox/reconcile.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/strbuf.h"
+#include "base/strv.h"
+#include "base/units.h"
+#include "quota/budget.h"
+#include "quota/tag.h"
+#include "sandbox/orphans.h"
+#include "sandbox/pool_dirs.h"
+#include "sandbox/project.h"
+#include "sandbox/record.h"
+#include "sandbox/stash.h"
+#include "sandbox/stash_dirs.h"
+#include "sandbox/tag_by_side.h"
+#include "sys/quota.h"
+#include "sys/tree_remove.h"
+
+/* A start claims its project before it can note its record: younger claims are left alone. */
+#define CLAIM_AGE_S 600
+
+struct work {
+	const struct settings *settings;
+	const struct reconcile_options *options;
+	int pool;
+	uint64_t now_s;
+	struct strv stashed; /* ids with something in the stash */
+	unsigned done;
+};
+
+static void did(struct work *w, const char *what, const char *id, const char *detail)
+{
+	w->done++;
+	if (w->options->did)
+		w->options->did(w->options->userdata, what, id, detail);
+}
+
+static struct budget expected(const struct work *w, const struct record *record)
+{
+	struct budget budget = budget_make(record->budget, w->settings->bytes_per_inode);
+
+	return record_is_running(record) ? budget : budget_with_reserve(budget);
+}
+
+static int check_limit(struct work *w, const char *id, const struct record *record, struct error *err)
+{
+	struct budget budget = expected(w, record);
+	char now_text[UNITS_MAX], then_text[UNITS_MAX], detail[120];
+	struct quota_usage now;
+	int r = budget_holds(w->pool, record->project, budget, &now, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	(void)snprintf(detail, sizeof(detail), "project %u had a limit of %s, not %s", record->project,
+		       size_format(now.hard, then_text), size_format(budget.bytes, now_text));
+	if (!w->options->dry_run)
+		r = budget_apply(w->pool, record->project, budget, err);
+	if (r == 0)
+		did(w, "limit", id, detail);
+	return r;
+}
+
+static int check_tag(struct work *w, const char *id, const char *kind, uint32_t project,
+		     struct error *err)
+{
+	_cleanup_free_ char *path = xasprintf(POOL_SYSBOX "/%s/%s", kind, id);
+	_cleanup_fd_ int dir = path ? pool_dir_open(w->pool, path) : -ENOMEM;
+	int r = dir < 0 ? 1 : tag_holds(dir, project, err);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (!w->options->dry_run)
+		r = tag_by_side(w->pool, id, dir, project, err);
+	if (r == 0)
+		did(w, "tag", id, path);
+	return r;
+}
+
+static int check_tags(struct work *w, const char *id, const struct record *record, struct error *err)
+{
+	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
+	int r = record_is_running(record) ? names_in(w->pool, POOL_SYSBOX, &kinds, err) : 0;
+
+	/* Of a stopped one, what comes back from the stash is tagged at its start. */
+	strv_foreach (&kinds, i, kind) {
+		if (r == 0 && kind[0] != '.')
+			r = check_tag(w, id, kind, record->project, err);
+	}
+	return r;
+}
+
+/* 1: released; 0: files that are not removed yet still count. */
+static int release(struct work *w, uint32_t project, const char *id, struct error *err)
+{
+	_cleanup_fd_ int claims = pool_dir_open(w->pool, POOL_PROJECTS);
+	struct quota_usage now;
+	char detail[64];
+	int r = quota_get(w->pool, project, &now, err);
+
+	if (r < 0 || now.used || now.inodes)
+		return r;
+	(void)snprintf(detail, sizeof(detail), "project %u", project);
+	if (!w->options->dry_run) {
+		r = quota_set_limit(w->pool, project, 0, 0, err);
+		if (r == 0 && claims >= 0)
+			r = claim_release(claims, project, id, err);
+		if (r == 0)
+			r = record_remove(w->pool, id, err);
+	}
+	if (r == 0)
+		did(w, "release", id, detail);
+	return r < 0 ? r : 1;
+}
+
+static int age_stash(struct work *w, const char *id, struct error *err)
+{
+	uint64_t since = orphan_since(w->pool, id);
+	char left[UNITS_MAX], detail[100];
+	int r = 0;
+
+	if (!since) {
+		(void)snprintf(detail, sizeof(detail), "gone; its stash is kept for %s",
+			       duration_format(w->options->keep_s * 1000, left));
+		if (!w->options->dry_run)
+			r = orphan_note(w->pool, id, w->now_s, err);
+		if (r == 0)
+			did(w, "orphan", id, detail);
+		return r;
+	}
+	if (!orphan_is_due(since, w->now_s, w->options->keep_s))
+		return 0;
+	if (!w->options->dry_run) {
+		r = stash_remove(w->pool, id, err);
+		if (r == 0)
+			r = orphan_forget(w->pool, id, err);
+	}
+	if (r == 0)
+		did(w, "remove", id, "its stash");
+	return r;
+}
+
+static int check_sandbox(struct work *w, const char *id, struct error *err)
+{
+	struct record record = { 0 };
+	int has = record_read(w->pool, id, &record, err);
+	int r = has < 0 ? has : project_owner_exists(w->settings, w->pool, id, err);
+
+	if (r < 0)
+		return r;
+	if (r > 0) {
+		r = orphan_since(w->pool, id) && !w->options->dry_run ? orphan_forget(w->pool, id, err) : 0;
+		if (r == 0 && has)
+			r = check_limit(w, id, &record, err);
+		return r == 0 && has ? check_tags(w, id, &record, err) : r;
+	}
+	if (strv_contains(&w->stashed, id))
+		return age_stash(w, id, err);
+	r = has ? release(w, record.project, id, err) : 0;
+	return r < 0 ? r : 0;
+}
+
+static int note_stashed(void *userdata, const char *kind, const char *id)
+{
+	struct work *w = userdata;
+
+	(void)kind;
+	return strv_add_new(&w->stashed, id);
+}
+
+static int release_claim(struct work *w, int claims, uint32_t project, const char *owner,
+			 struct error *err)
+{
+	struct quota_usage now;
+	char detail[64];
+	int r = quota_get(w->pool, project, &now, err);
+
+	if (r < 0 || now.used || now.inodes)
+		return r;
+	(void)snprintf(detail, sizeof(detail), "project %u, which nobody uses", project);
+	if (!w->options->dry_run) {
+		r = quota_set_limit(w->pool, project, 0, 0, err);
+		if (r == 0)
+			r = claim_release(claims, project, owner, err);
+	}
+	if (r == 0)
+		did(w, "release", owner, detail);
+	return r;
+}
+
+/* Claims of sandboxes without a record: of starts that failed, or of records that were lost. */
+static int check_claims(struct work *w, struct error *err)
+{
+	_cleanup_fd_ int claims = pool_dir_open(w->pool, POOL_PROJECTS);
+	_cleanup_(strv_release) struct strv names = STRV_INIT;
+	int r = names_in(w->pool, POOL_PROJECTS, &names, err);
+
+	strv_foreach (&names, i, name) {
+		char owner[CLAIM_OWNER_MAX];
+		struct record record;
+		struct stat st;
+		uint64_t project;
+
+		if (r < 0)
+			break;
+		if (u64_parse(name, &project) < 0 || project > UINT32_MAX ||
+		    fstatat(claims, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    (uint64_t)st.st_ctim.tv_sec + CLAIM_AGE_S > w->now_s ||
+		    claim_owner(claims, (uint32_t)project, owner, NULL) <= 0)
+			continue;
+		r = record_read(w->pool, owner, &record, err);
+		if (r == 0)
+			r = project_owner_exists(w->settings, w->pool, owner, err) ? 0 : 1;
+		else if (r > 0)
+			r = record.project != (uint32_t)project;
+		if (r > 0)
+			r = release_claim(w, claims, (uint32_t)project, owner, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Of a berth-runc that was killed while it made something again. */
+static int empty_side(struct work *w, struct error *err)
+{
+	_cleanup_fd_ int side = pool_dir_open(w->pool, POOL_SIDE);
+	_cleanup_(strv_release) struct strv names = STRV_INIT;
+	int r = side < 0 ? 0 : names_in(w->pool, POOL_SIDE, &names, err);
+
+	strv_foreach (&names, i, name) {
+		_cleanup_fd_ int dir = openat(side, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		struct stat st;
+
+		if (r < 0 || dir < 0 || fstat(dir, &st) < 0 ||
+		    (uint64_t)st.st_ctim.tv_sec + CLAIM_AGE_S > w->now_s)
+			continue;
+		r = tree_remove_below(dir, POOL_SIDE, err);
+		if (r == 0)
+			(void)unlinkat(side, name, AT_REMOVEDIR);
+	}
+	return r;
+}
+
+static int check_sandboxes(struct work *w, struct error *err)
+{
+	_cleanup_(strv_release) struct strv ids = STRV_INIT;
+	int r = names_in(w->pool, POOL_SANDBOXES, &ids, err);
+	int result = 0;
+
+	strv_foreach (&w->stashed, i, id) {
+		if (r == 0)
+			r = strv_add_new(&ids, id) < 0 ? error_errno(err, ENOMEM, "list sandboxes") : 0;
+	}
+	if (r < 0)
+		return r;
+	strv_foreach (&ids, i, id) {
+		struct error why = ERROR_INIT;
+
+		if (id[0] != '.' && check_sandbox(w, id, &why) < 0 && result == 0)
+			result = error_set(err, why.code, "sandbox %.64s: %s", id, why.message);
+	}
+	return result;
+}
+
+int reconcile(const struct settings *settings, int pool_fd, const struct reconcile_options *options,
+	      unsigned *ret_done, struct error *err)
+{
+	struct work w = { .settings = settings, .options = options, .pool = pool_fd,
+			  .now_s = (uint64_t)time(NULL), .stashed = STRV_INIT };
+	int r = stash_each(pool_fd, note_stashed, &w, err);
+
+	if (r == 0)
+		r = check_sandboxes(&w, err);
+	if (r == 0)
+		r = check_claims(&w, err);
+	if (r == 0 && !options->dry_run)
+		r = empty_side(&w, err);
+	if (r == 0 && !options->dry_run)
+		r = stash_empty_drop(pool_fd, err);
+	if (r == 0 && !options->dry_run)
+		r = reconcile_default(settings, pool_fd, err);
+	strv_release(&w.stashed);
+	*ret_done = w.done;
+	return r;
+}
+
+int reconcile_default(const struct settings *settings, int pool_fd, struct error *err)
+{
+	struct budget budget = budget_make(settings->budget, settings->bytes_per_inode);
+
+	return quota_set_limit(pool_fd, 0, budget.bytes, budget.inodes, err);
+}
+
+int reconcile_reserves(const struct settings *settings, int pool_fd, struct error *err)
+{
+	_cleanup_(strv_release) struct strv ids = STRV_INIT;
+	int r = names_in(pool_fd, POOL_SANDBOXES, &ids, err);
+	int result = r;
+
+	strv_foreach (&ids, i, id) {
+		struct error why = ERROR_INIT;
+		struct record record;
+
+		r = id[0] == '.' ? 0 : record_read(pool_fd, id, &record, &why);
+		if (r > 0 && !record_is_running(&record))
+			r = budget_apply(pool_fd, record.project,
+					 budget_with_reserve(budget_make(record.budget,
+									 settings->bytes_per_inode)), &why);
+		if (r < 0 && result == 0)
+			result = error_set(err, why.code, "sandbox %.64s: %s", id, why.message);
+	}
+	return result;
+}

@@ -1,0 +1,114 @@
+#include "sandbox/stash_dirs.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "base/strbuf.h"
+#include "sandbox/pool_dirs.h"
+
+static void close_dirp(DIR **dir)
+{
+	if (*dir)
+		(void)closedir(*dir);
+}
+
+static int read_names(int fd, struct strv *ret)
+{
+	_cleanup_(close_dirp) DIR *dir = NULL;
+	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *entry;
+
+	dir = copy < 0 ? NULL : fdopendir(copy);
+	if (!dir)
+		return -errno;
+	while (errno = 0, (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		if (strv_add(ret, entry->d_name) < 0)
+			return -ENOMEM;
+	}
+	if (errno)
+		return -errno;
+	strv_sort(ret);
+	return 0;
+}
+
+int names_in(int pool_fd, const char *path, struct strv *ret, struct error *err)
+{
+	_cleanup_fd_ int fd = pool_dir_open(pool_fd, path);
+	int r = fd == -ENOENT ? 0 : fd < 0 ? fd : read_names(fd, ret);
+
+	return r < 0 ? error_errno(err, r, "read the pool's '%s'", path) : 0;
+}
+
+int is_empty(int dir_fd)
+{
+	_cleanup_(close_dirp) DIR *dir = NULL;
+	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct dirent *entry;
+
+	dir = copy < 0 ? NULL : fdopendir(copy);
+	if (!dir)
+		return -errno;
+	while (errno = 0, (entry = readdir(dir))) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return 0;
+	}
+	return errno ? -errno : 1;
+}
+
+bool is_volume_kind(const char *name)
+{
+	return name[0] != '.' && strcmp(name, "rootfs") != 0 && strcmp(name, "shiftfs") != 0;
+}
+
+int volume_open(int pool_fd, const char *area, const char *kind, const char *id)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s/%s", area, kind, id);
+
+	return path ? pool_dir_open(pool_fd, path) : -ENOMEM;
+}
+
+int move_entries(int from_fd, int to_fd, const char *point, struct error *err)
+{
+	_cleanup_(strv_release) struct strv names = STRV_INIT;
+	int r = read_names(from_fd, &names);
+
+	if (r < 0)
+		return error_errno(err, r, "read a volume");
+	strv_foreach (&names, i, name) {
+		fault_point(point);
+		if (renameat2(from_fd, name, to_fd, name, RENAME_NOREPLACE) < 0)
+			return error_errno(err, errno, "move a volume's '%.200s'", name);
+	}
+	return 0;
+}
+
+int move_volume(int pool_fd, const char *from, const char *to, const char *kind, const char *id,
+		const char *point, struct error *err)
+{
+	_cleanup_free_ char *source = xasprintf("%s/%s", from, kind);
+	_cleanup_free_ char *target = xasprintf("%s/%s", to, kind);
+	_cleanup_fd_ int source_fd = -EBADF, target_fd = -EBADF;
+	int r;
+
+	if (!source || !target)
+		return error_errno(err, ENOMEM, "move a volume");
+	r = pool_dir_make(pool_fd, to, err);
+	if (r < 0)
+		return r;
+	(void)fd_close(r);
+	target_fd = pool_dir_make(pool_fd, target, err);
+	if (target_fd < 0)
+		return target_fd;
+	source_fd = pool_dir_open(pool_fd, source);
+	if (source_fd < 0)
+		return error_errno(err, source_fd, "open the pool's '%s'", source);
+	fault_point(point);
+	if (renameat2(source_fd, id, target_fd, id, RENAME_NOREPLACE) < 0)
+		return error_errno(err, errno, "move the pool's '%s/%.64s' to '%s'", source, id, target);
+	return 0;
+}

@@ -1,0 +1,219 @@
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "base/fault.h"
+#include "base/strbuf.h"
+#include "base/units.h"
+#include "quota/budget.h"
+#include "quota/tag.h"
+#include "sandbox/bundle.h"
+#include "sandbox/docker_files.h"
+#include "sandbox/limit.h"
+#include "sandbox/places.h"
+#include "sandbox/pool_dirs.h"
+#include "sandbox/project.h"
+#include "sandbox/record.h"
+#include "sandbox/stash.h"
+#include "sandbox/tag_by_side.h"
+#include "sandbox/verbs.h"
+#include "sys/quota.h"
+
+struct starting {
+	const struct settings *settings;
+	const char *id;
+	int pool;
+	int claims;
+	struct bundle bundle;
+	struct places places;
+	struct record record; /* all 0 where there was none */
+	bool opened; /* the limits were taken away for the time of tagging */
+	struct error *err;
+};
+
+static void starting_release(struct starting *s)
+{
+	fd_closep(&s->pool);
+	fd_closep(&s->claims);
+	bundle_release(&s->bundle);
+	places_release(&s->places);
+}
+
+/*
+ * A sparse image on a full disk takes writes and loses them later. Those that run are warned by others;
+ * new ones do not start.
+ */
+static int check_backing(const struct settings *settings, struct error *err)
+{
+	char free_text[UNITS_MAX], floor_text[UNITS_MAX];
+	struct statvfs disk;
+	struct stat image;
+	uint64_t left;
+
+	if (!*settings->image)
+		return 0;
+	if (stat(settings->image, &image) < 0 || statvfs(settings->image, &disk) < 0)
+		return error_errno(err, errno, "look at the pool's image '%s'", settings->image);
+	if ((uint64_t)image.st_blocks * 512 >= (uint64_t)image.st_size)
+		return 0;
+	left = (uint64_t)disk.f_bavail * disk.f_frsize;
+	if (left >= settings->floor)
+		return 0;
+	return error_set(err, ENOSPC, "only %s are free on the disk beneath the pool's '%s', less than the "
+			 "%s without which what sandboxes write could be lost: make room there",
+			 size_format(left, free_text), settings->image,
+			 size_format(settings->floor, floor_text));
+}
+
+static int open_pool(struct starting *s)
+{
+	int r = pool_open(s->settings->pool, &s->pool, s->err);
+
+	if (r == 0)
+		r = budget_check_pool(s->pool, s->err);
+	if (r == 0)
+		r = check_backing(s->settings, s->err);
+	if (r == 0) {
+		s->claims = pool_dir_make(s->pool, POOL_PROJECTS, s->err);
+		r = s->claims < 0 ? s->claims : 0;
+	}
+	return r < 0 ? r : record_read(s->pool, s->id, &s->record, s->err);
+}
+
+static int find_places(struct starting *s)
+{
+	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
+	int r = mount_table_read_self(&table, s->err);
+
+	return r < 0 ? r : places_find(&table, s->pool, s->settings->pool, s->settings->engine, s->id,
+				       &s->bundle, &s->places, s->err);
+}
+
+static int decide_limit(struct starting *s, struct limit *ret)
+{
+	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
+	int r = docker_files_read(s->settings->engine, s->id, &files, s->err);
+	const struct limit_sources sources = {
+		.set = s->record.set,
+		.annotation = s->bundle.disk,
+		.label = files.disk,
+		.engine = files.size,
+	};
+
+	return r < 0 ? r : limit_decide(s->settings, &sources, ret, s->err);
+}
+
+/* A volume that another sandbox brought (--volumes-from) stays in that one's budget. */
+static int is_anothers(struct starting *s, const struct place *place, int dir)
+{
+	char owner[CLAIM_OWNER_MAX];
+	uint32_t project;
+	bool inherit;
+	int r;
+
+	if (place->kind != PLACE_VOLUME)
+		return 0;
+	r = quota_get_project(dir, &project, &inherit, s->err);
+	if (r < 0 || project == 0 || project == s->record.project)
+		return r;
+	r = claim_owner(s->claims, project, owner, s->err);
+	return r <= 0 ? r : project_owner_exists(s->settings, s->pool, owner, s->err);
+}
+
+static int tag_into(struct starting *s, const struct place *place, int dir)
+{
+	int r;
+
+	/* What is there already may be more than the limit, and making a link again needs an inode. */
+	if (!s->opened) {
+		r = budget_apply(s->pool, s->record.project, (struct budget){ 0 }, s->err);
+		if (r < 0)
+			return r;
+		s->opened = true;
+	}
+	r = tag_by_side(s->pool, s->id, dir, s->record.project, s->err);
+	return r < 0 ? error_context(s->err, "put '%s' into project %u", place->path, s->record.project) : 0;
+}
+
+static int tag_place(struct starting *s, const struct place *place)
+{
+	_cleanup_fd_ int dir = pool_dir_open(s->pool, place->path);
+	int r;
+
+	if (dir < 0)
+		return error_errno(s->err, dir, "open the pool's '%s'", place->path);
+	r = tag_holds(dir, s->record.project, s->err);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = is_anothers(s, place, dir);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	fault_point("start:tag");
+	return tag_into(s, place, dir);
+}
+
+static int bind_budget(struct starting *s, const struct limit *limit)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->places.len; i++)
+		r = tag_place(s, &s->places.items[i]);
+	fault_point("start:limit");
+	if (r == 0)
+		r = budget_apply(s->pool, s->record.project,
+				 budget_make(limit->bytes, s->settings->bytes_per_inode), s->err);
+	return r;
+}
+
+static int note(struct starting *s, const struct limit *limit)
+{
+	s->record.budget = limit->bytes;
+	s->record.running = true;
+	s->record.boot = record_boot();
+	s->record.mgr = record_mgr();
+	fault_point("start:record");
+	return record_write(s->pool, s->id, &s->record, s->err);
+}
+
+/* Two runtimes for one container: one after the other. The lock goes when the real one is executed. */
+static int lock_bundle(const char *path, int *ret_fd, struct error *err)
+{
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || flock(fd, LOCK_EX) < 0)
+		return error_errno(err, errno, "lock the bundle '%s'", path);
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int verb_start(const struct settings *settings, const char *root, const char *id, struct error *err)
+{
+	_cleanup_(starting_release) struct starting s = {
+		.settings = settings, .id = id, .pool = -EBADF, .claims = -EBADF, .err = err
+	};
+	_cleanup_free_ char *path = NULL;
+	_cleanup_fd_ int lock = -EBADF;
+	struct limit limit;
+	unsigned restored;
+	int r = bundle_find(root, id, &path, err);
+
+	if (r <= 0)
+		return r;
+	r = bundle_read(path, &s.bundle, err);
+	if (r == 0)
+		r = lock_bundle(path, &lock, err);
+	if (r == 0)
+		r = open_pool(&s);
+	if (r >= 0)
+		r = decide_limit(&s, &limit);
+	if (r >= 0)
+		r = stash_restore(s.pool, id, &restored, err);
+	if (r >= 0)
+		r = find_places(&s);
+	if (r >= 0)
+		r = project_choose(settings, s.pool, s.claims, id, s.places.layer_dir, &s.record.project, err);
+	if (r >= 0)
+		r = bind_budget(&s, &limit);
+	return r < 0 ? r : note(&s, &limit);
+}

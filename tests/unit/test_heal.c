@@ -1,0 +1,189 @@
+#include "tree_fixture.h"
+
+#include <endian.h>
+
+#include "sandbox/heal.h"
+
+#define BASE 100000
+
+static char top[] = "/tmp/berth-heal-XXXXXX";
+
+static const char *at(const char *path)
+{
+	return in(top, path);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memcpy(top + sizeof(top) - 7, "XXXXXX", 6);
+	assert_non_null(mkdtemp(top));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	wipe(top);
+	return 0;
+}
+
+static void put(const char *name, const char *text)
+{
+	int fd = open(at(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
+static void base_of_the_range(void **state)
+{
+	static const struct {
+		const char *uids, *gids;
+		int result;
+		uint32_t base;
+	} TABLE[] = {
+		{ "sysbox:100000:65536\n", "sysbox:100000:65536\n", 0, 100000 },
+		{ "root:1:2\nsysbox:300000:65536\nsysbox:200000:65536\n",
+		  "sysbox:200000:65536\nsysbox:300000:65536\n", 0, 200000 },
+		{ "sysbox:100000:65536\nsysbox:400000:268435456\n", "sysbox:400000:268435456\n", 0, 400000 },
+		{ "sysbox:100000:100\n", "sysbox:100000:100\n", -ENOENT, 0 },
+		{ "sysbox2:100000:65536\n", "sysbox2:100000:65536\n", -ENOENT, 0 },
+		{ "sysbox:0:65536\n", "sysbox:0:65536\n", -ENOENT, 0 },
+		{ "sysbox:x:65536\nsysbox::\nsysbox:\n", "", -ENOENT, 0 },
+		{ "sysbox:4294967295:65536\n", "sysbox:4294967295:65536\n", -ENOENT, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(TABLE); i++) {
+		struct error err = ERROR_INIT;
+		uint32_t base = 0;
+
+		put("subuid", TABLE[i].uids);
+		put("subgid", TABLE[i].gids);
+		assert_int_equal(heal_base(at("subuid"), at("subgid"), &base, &err), TABLE[i].result);
+		assert_int_equal(base, TABLE[i].base);
+	}
+}
+
+static void assert_owner(const char *name, uid_t uid, gid_t gid, mode_t mode)
+{
+	struct stat st;
+
+	assert_ok(lstat(at(name), &st));
+	assert_int_equal(st.st_uid, uid);
+	assert_int_equal(st.st_gid, gid);
+	if (mode)
+		assert_int_equal(st.st_mode & 07777, mode);
+}
+
+static void build(void)
+{
+	make_dirs(at("upper/etc/deep"));
+	put("upper/suid", "x");
+	put("upper/etc/own", "x");
+	put("upper/etc/deep/gone", "x");
+	assert_ok(symlink("/nowhere", at("upper/link")));
+	assert_ok(mkfifo(at("upper/fifo"), 0600));
+	assert_ok(link(at("upper/suid"), at("upper/etc/again")));
+	assert_ok(lchown(at("upper"), BASE, BASE));
+	assert_ok(lchown(at("upper/suid"), BASE + 5, BASE + 7));
+	assert_ok(chmod(at("upper/suid"), 06755));
+	assert_ok(lchown(at("upper/etc"), BASE, BASE + 65535));
+	/* Of no user namespace of Sysbox: not ours. */
+	assert_ok(lchown(at("upper/etc/own"), 1000, BASE + 65536));
+	assert_ok(lchown(at("upper/etc/deep"), BASE + 1, 0));
+	assert_ok(lchown(at("upper/link"), BASE, BASE));
+	assert_ok(lchown(at("upper/fifo"), BASE + 65535, BASE));
+}
+
+static void assert_healed(void)
+{
+	assert_owner("upper", 0, 0, 0);
+	assert_owner("upper/suid", 5, 7, 06755);
+	assert_owner("upper/etc/again", 5, 7, 06755);
+	assert_owner("upper/etc", 0, 65535, 0);
+	assert_owner("upper/etc/own", 1000, BASE + 65536, 0);
+	assert_owner("upper/etc/deep", 1, 0, 0);
+	assert_owner("upper/link", 0, 0, 0);
+	assert_owner("upper/fifo", 65535, 0, 0600);
+}
+
+static void owners_go_back(void **state)
+{
+	struct heal_report report;
+	struct error err = ERROR_INIT;
+	_cleanup_fd_ int fd = -EBADF;
+
+	if (geteuid() != 0)
+		skip();
+	build();
+	fd = open(at("upper"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(heal_needed(fd, BASE, &err), 1);
+	assert_int_equal(heal_tree(fd, BASE, &report, &err), 0);
+	assert_healed();
+	assert_int_equal(heal_needed(fd, BASE, &err), 0);
+	assert_int_equal(report.entries, 9);
+	/* Nothing goes down twice. */
+	assert_int_equal(heal_tree(fd, BASE, &report, &err), 0);
+	assert_int_equal(report.healed, 0);
+	assert_healed();
+}
+
+static void one_that_was_cut_off_is_finished(void **state)
+{
+	struct error err = ERROR_INIT;
+	_cleanup_fd_ int fd = -EBADF;
+
+	if (geteuid() != 0)
+		skip();
+	build();
+	assert_ok(lchown(at("upper/etc"), 0, 65535));
+	assert_ok(lchown(at("upper/link"), 0, 0));
+	fd = open(at("upper"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(heal_tree(fd, BASE, NULL, &err), 0);
+	assert_healed();
+}
+
+struct acl {
+	uint32_t version;
+	struct {
+		uint16_t tag, perm;
+		uint32_t id;
+	} entries[3];
+};
+
+static struct acl make_acl(uint32_t user, uint32_t group)
+{
+	return (struct acl){
+		.version = htole32(2),
+		.entries = { { htole16(2), htole16(7), htole32(user) },
+			     { htole16(8), htole16(5), htole32(group) },
+			     { htole16(0x20), 0, htole32(BASE + 1) } },
+	};
+}
+
+static void acls_too(void **state)
+{
+	struct acl acl = make_acl(BASE + 33, 12), wanted = make_acl(33, 12);
+
+	assert_int_equal(heal_acl(&acl, sizeof(acl), BASE), 1);
+	assert_memory_equal(&acl, &wanted, sizeof(acl));
+	assert_int_equal(heal_acl(&acl, sizeof(acl), BASE), 0);
+	assert_int_equal(heal_acl(&acl, 3, BASE), -EINVAL);
+	assert_int_equal(heal_acl(&acl, sizeof(acl) - 1, BASE), -EINVAL);
+	acl.version = htole32(3);
+	assert_int_equal(heal_acl(&acl, sizeof(acl), BASE), -EINVAL);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(base_of_the_range), TEST(owners_go_back), TEST(one_that_was_cut_off_is_finished),
+		TEST(acls_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
