@@ -3,8 +3,8 @@
 # Needs nothing but bash: no functions of the bash-completion package.
 
 _berth_common="--root --config --enter-host --quiet --help --version"
-_berth_commands="plan install verify status uninstall config bundle version"
-_berth_steps="preflight kernel program daemon-json docker sysbox pool services"
+_berth_commands="plan install verify status uninstall config bundle quota version"
+_berth_steps="preflight kernel program daemon-json docker sysbox pool services budgets"
 
 # The options of a command besides the common ones.
 _berth_options()
@@ -17,6 +17,7 @@ _berth_options()
 	uninstall) echo "--json --dry-run --delete-data --wait" ;;
 	config) echo "--json" ;;
 	bundle) echo "--json --output --suite --arch" ;;
+	quota) echo "--json --sort --filter --watch --force --dry-run" ;;
 	version) echo "--json" ;;
 	esac
 }
@@ -42,6 +43,8 @@ _berth_value()
 	--root) _berth_paths -d "$2" ;;
 	--config | --bundle | --output) _berth_paths -f "$2" ;;
 	--arch) _berth_words "amd64 arm64" "$2" ;;
+	--sort) _berth_words "name used limit percent inodes id" "$2" ;;
+	--filter) COMPREPLY=() ;;
 	--suite) _berth_words "bookworm trixie jammy noble" "$2" ;;
 	*) return 1 ;;
 	esac
@@ -52,6 +55,7 @@ _berth_operand()
 	case "$1 $2" in
 	"config ") _berth_words "check show" "$3" ;;
 	"bundle ") _berth_words "create verify" "$3" ;;
+	"quota ") _berth_words "ls get set reconcile" "$3" ;;
 	"config check" | "bundle verify") _berth_paths -f "$3" ;;
 	esac
 }
@@ -71,7 +75,7 @@ _berth()
 			continue
 		fi
 		case $word in
-		--step | --root | --config | --bundle | --output | --arch | --suite)
+		--step | --root | --config | --bundle | --output | --arch | --suite | --sort | --filter)
 			[[ ${COMP_WORDS[i + 1]} == "=" ]] || skip=1
 			;;
 		-*) ;;

@@ -1,9 +1,11 @@
 /*
  * berth-probe: what a sandbox looks like from inside, as one JSON object on standard output.
  *
- * Static and alone in its image: no shell, no registry. It only reads; berth compares what it says
- * with what it sees outside.
+ * Static and alone in its image: no shell, no registry. berth compares what it says with what it sees
+ * outside. It writes until its disk budget stops it, first into its own root file system and then where
+ * its inner Docker would.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,6 +65,43 @@ static void print_mounts(const char *key, const char *at)
 		fclose(f);
 }
 
+#define FILL_MOST  (64L << 20) /* no budget stopped it: then we do */
+#define FILL_FIRST (6L << 20)
+
+/* Write up to `most` bytes; what stopped it before that, 0: nothing. */
+static int fill(const char *path, long most, long *written)
+{
+	static const char block[65536];
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int stopped = fd < 0 ? errno : 0;
+
+	for (long n = 0; !stopped && n < most;) {
+		ssize_t done = write(fd, block, sizeof(block));
+
+		if (done < 0)
+			stopped = errno;
+		else
+			n += done, *written += done;
+	}
+	if (fd >= 0) {
+		/* Space is given when the kernel writes, and only then is the answer final. */
+		if (fsync(fd) < 0 && !stopped)
+			stopped = errno;
+		close(fd);
+	}
+	return stopped;
+}
+
+static void print_budget(void)
+{
+	long layer = 0, inner = 0;
+	int stopped = fill("/berth-fill", FILL_FIRST, &layer);
+
+	if (!stopped)
+		stopped = fill("/var/lib/docker/berth-fill", FILL_MOST, &inner);
+	printf(",\n \"filled_layer\": %ld, \"filled_inner\": %ld, \"stopped_by\": %d", layer, inner, stopped);
+}
+
 int main(void)
 {
 	printf("{\"berth-probe\": 1, \"uid\": %d, \"pid\": %d", (int)getuid(), (int)getpid());
@@ -72,6 +111,7 @@ int main(void)
 	print_mounts("proc_mounts", "/proc");
 	print_mounts("sys_mounts", "/sys");
 	print_mounts("data_mounts", "/var/lib");
+	print_budget();
 	puts("}");
 	return 0;
 }

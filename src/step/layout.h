@@ -14,6 +14,8 @@
 #define UNIT_DIR	"/etc/systemd/system"
 #define POOL_SERVICE	"berth-pool.service"
 #define STASH_SERVICE	"berth-stash.service"
+#define RECONCILE_SERVICE "berth-reconcile.service"
+#define RECONCILE_TIMER	"berth-reconcile.timer"
 #define POOL_MOUNT	"var-lib-berth-pool.mount"
 #define DOCKER_MOUNT	"var-lib-docker.mount"
 #define SYSBOX_MOUNT	"var-lib-sysbox.mount"

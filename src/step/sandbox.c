@@ -3,6 +3,7 @@
 #include "engine/docker_container.h"
 #include "engine/docker_image.h"
 #include "engine/image.h"
+#include "sandbox/bundle.h"
 #include "step/layout.h"
 #include "step/embedded.h"
 
@@ -56,10 +57,30 @@ static void judge_views(const json_t *probe, bool stand_in, struct report *repor
 			   sys ? "its" : "no");
 }
 
+/* It wrote into its layer and into what its inner Docker has: together no more than its budget. */
+static void judge_budget(const json_t *probe, struct report *report)
+{
+	json_int_t layer = json_get_int(probe, "filled_layer", 0);
+	json_int_t inner = json_get_int(probe, "filled_inner", 0);
+	json_int_t stopped = json_get_int(probe, "stopped_by", 0);
+
+	if (stopped == ENOSPC && layer > 0 && inner > 0 && layer + inner <= SANDBOX_BUDGET)
+		report_add(report, "sandbox.budget", CHECK_PASS, NULL,
+			   "a sandbox of 16M was stopped at %.1fM, over its layer and its inner Docker together",
+			   (double)(layer + inner) / 1048576);
+	else
+		report_add(report, "sandbox.budget", CHECK_FAIL,
+			   "docker info must name " BERTH_RUNC " for " RUNTIME_NAME "; berth quota reconcile",
+			   "a sandbox of 16M wrote %.1fM into its layer and %.1fM into its inner Docker and was %s",
+			   (double)layer / 1048576, (double)inner / 1048576,
+			   stopped == ENOSPC ? "stopped there" : stopped ? strerror((int)stopped) : "not stopped");
+}
+
 void sandbox_judge(const json_t *probe, bool stand_in, struct report *report)
 {
 	judge_map(probe, report);
 	judge_views(probe, stand_in, report);
+	judge_budget(probe, report);
 }
 
 static bool is_stand_in(struct step_context *ctx)
@@ -87,9 +108,9 @@ static int load_image(const struct docker *docker, struct error *err)
 static int run_probe(const struct docker *docker, struct strbuf *out, struct error *err)
 {
 	_cleanup_json_ json_t *config =
-		json_pack("{s:s, s:{s:s, s:s, s:{s:s}}, s:b}", "Image", IMAGE, "HostConfig", "Runtime",
-			  RUNTIME_NAME, "NetworkMode", "none", "LogConfig", "Type", "json-file",
-			  "NetworkDisabled", 1);
+		json_pack("{s:s, s:{s:s, s:s, s:{s:s}}, s:b, s:{s:s}}", "Image", IMAGE, "HostConfig",
+			  "Runtime", RUNTIME_NAME, "NetworkMode", "none", "LogConfig", "Type", "json-file",
+			  "NetworkDisabled", 1, "Labels", ANNOTATION_DISK, "16M");
 	_cleanup_(strbuf_release) struct strbuf complaints = STRBUF_INIT;
 	_cleanup_free_ char *id = NULL;
 	struct error ignored = ERROR_INIT;

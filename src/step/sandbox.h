@@ -6,6 +6,9 @@
 
 int sandbox_verify(struct step_context *ctx, struct report *report, struct error *err);
 
+/* The budget of the verification's sandbox, bytes. */
+#define SANDBOX_BUDGET ((json_int_t)16 << 20)
+
 /* Judge what the probe printed inside; `stand_in`: Sysbox's views are not to be expected. */
 void sandbox_judge(const json_t *probe, bool stand_in, struct report *report);
 

@@ -11,6 +11,7 @@ const struct step *const steps[] = {
 	&step_sysbox,
 	&step_pool,	/* needs mkfs.xfs; before anything of Docker's is written */
 	&step_services, /* first start of everything */
+	&step_budgets,	/* timers: nothing leans on them */
 	NULL,
 };
 

@@ -12,5 +12,6 @@ extern const struct step step_docker;
 extern const struct step step_sysbox;
 extern const struct step step_pool;
 extern const struct step step_services;
+extern const struct step step_budgets;
 
 #endif

@@ -73,6 +73,13 @@ def node_factory(images, request):
         yield factory
 
 
+@pytest.fixture(scope="module")
+def module_node_factory(images):
+    """For a node that all tests of a file look at."""
+    with contextlib.ExitStack() as stack:
+        yield NodeFactory(stack)
+
+
 @pytest.fixture
 def node(suite, node_factory):
     return node_factory(suite)

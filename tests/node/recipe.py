@@ -21,7 +21,7 @@ NODE_PACKAGES = (
 _ARCHIVE_PACKAGES = (
     ("docker.io", "xfsprogs", "fuse3", "rsync", "jq", "iptables", "lsb-release", "debconf", "kmod"),
     ("fuse",),
-    ("busybox-static", "curl"),
+    ("busybox-static", "curl", "strace", "acl"),
 )
 # From trixie on the client is a package of its own that docker.io only recommends.
 _ARCHIVE_PACKAGES_OF = {"trixie": (("docker.io", "docker-cli"),)}

@@ -39,6 +39,37 @@ static const struct {
 	{ "[]", true, "sandbox.root", CHECK_FAIL, CHECK_SKIP, "root" },
 };
 
+static void budgets(void **state)
+{
+	static const struct {
+		const char *probe;
+		enum verdict verdict;
+		const char *says;
+	} BUDGETS[] = {
+		{ "{\"filled_layer\": 6291456, \"filled_inner\": 10420224, \"stopped_by\": 28}", CHECK_PASS,
+		  "stopped at 15.9M" },
+		{ "{\"filled_layer\": 6291456, \"filled_inner\": 67108864, \"stopped_by\": 0}", CHECK_FAIL,
+		  "not stopped" },
+		{ "{\"filled_layer\": 6291456, \"filled_inner\": 67108864, \"stopped_by\": 28}", CHECK_FAIL,
+		  "stopped there" },
+		{ "{\"filled_layer\": 0, \"filled_inner\": 0, \"stopped_by\": 13}", CHECK_FAIL,
+		  "Permission denied" },
+		{ "{}", CHECK_FAIL, "0.0M" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(BUDGETS); i++) {
+		_cleanup_(report_release) struct report report = REPORT_INIT;
+		_cleanup_json_ json_t *probe = NULL;
+
+		assert_int_equal(json_parse(BUDGETS[i].probe, strlen(BUDGETS[i].probe), "probe", &probe, NULL), 0);
+		sandbox_judge(probe, true, &report);
+		assert_string_equal(report.items[2].id, "sandbox.budget");
+		assert_int_equal(report.items[2].verdict, BUDGETS[i].verdict);
+		if (!strstr(report.items[2].text, BUDGETS[i].says))
+			fail_msg("says '%s'", report.items[2].text);
+	}
+}
+
 static void verdicts(void **state)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(TABLE); i++) {
@@ -49,7 +80,7 @@ static void verdicts(void **state)
 			json_parse(TABLE[i].probe, strlen(TABLE[i].probe), "probe", &probe, NULL),
 			0);
 		sandbox_judge(probe, TABLE[i].stand_in, &report);
-		assert_int_equal(report.len, 2);
+		assert_int_equal(report.len, 3);
 		assert_string_equal(report.items[0].id, TABLE[i].map_id);
 		assert_string_equal(report.items[1].id, "sandbox.views");
 		if (report.items[0].verdict != TABLE[i].map ||
@@ -76,7 +107,7 @@ static void a_failure_has_a_remedy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts),
+		cmocka_unit_test(budgets), cmocka_unit_test(verdicts),
 		cmocka_unit_test(a_failure_has_a_remedy),
 	};
 

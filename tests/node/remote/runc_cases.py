@@ -1,0 +1,573 @@
+#!/usr/bin/python3
+"""Runs in a node that berth was installed on: berth-runc with bundles, runtimes and faults of its own.
+
+Each function case_* is one case; a result a line, as JSON. No engine takes part: a bundle is a folder, a
+container is a state.json, and the real runtime is a script. The pool and its quotas are real.
+"""
+
+import json
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from pathlib import Path
+
+RUNC = "/usr/local/lib/berth/berth-runc"
+POOL = Path("/var/lib/berth/pool")
+WORK = Path("/run/runc-cases")
+STATES = WORK / "states"
+TREES = POOL / "docker/cases"
+SYSBOX = POOL / "sysbox"
+FIRST, LAST = 5000000, 5000999
+
+RECORDER = """#!/bin/sh
+printf '%s\\n' "$#" "$@" >"$RECORD"
+pwd >>"$RECORD"
+printf '%s\\n' "$MARK" >>"$RECORD"
+ls -l /proc/$$/fd | grep -c . >>"$RECORD"
+exit "${EXIT:-0}"
+"""
+
+
+class Failed(Exception):
+    pass
+
+
+def need(truth, text="it is not so"):
+    if not truth:
+        raise Failed(text)
+
+
+# ---- a container without an engine ----
+
+class Container:
+    def __init__(self, name, **config):
+        self.id = name
+        self.bundle = WORK / "bundles" / name
+        self.root = TREES / name
+        self.inner = SYSBOX / "docker" / name
+        for folder in (self.bundle, STATES / name, self.root):
+            folder.mkdir(parents=True)
+        self.inner.mkdir(parents=True)
+        self.config = {"root": {"path": str(self.root)}, "annotations": {"berth.dev/disk": "64M"}, **config}
+        (self.bundle / "config.json").write_text(json.dumps(self.config))
+        (STATES / name / "state.json").write_text(json.dumps(
+            {"id": name, "config": {"labels": ["x=y", f"bundle={self.bundle}"]}}))
+
+    def argv(self, verb="start", *options):
+        return [RUNC, "--root", str(STATES), "--log", str(WORK / "log"), "--log-format", "json", verb, *options,
+                self.id]
+
+    def project(self, path=None):
+        return project(path or self.inner)
+
+    def remove(self):
+        for folder in (self.bundle, STATES / self.id, self.root, self.inner):
+            subprocess.run(["rm", "-rf", folder], check=True)
+        (POOL / "sandboxes" / self.id).unlink(missing_ok=True)
+
+
+def project(path):
+    shown = subprocess.run(["lsattr", "-dp", path], capture_output=True, text=True, check=True).stdout
+    return int(shown.split()[0])
+
+
+def limits(number):
+    """(used, hard, inodes, inode hard) of a project, in bytes."""
+    shown = subprocess.run(["xfs_quota", "-x", "-c", f"quota -p -N -n -b -v {number}", str(POOL)],
+                           capture_output=True, text=True, check=True).stdout
+    words = shown.split()
+    nodes = subprocess.run(["xfs_quota", "-x", "-c", f"quota -p -N -n -i -v {number}", str(POOL)],
+                           capture_output=True, text=True, check=True).stdout.split()
+    return int(words[1]) * 1024, int(words[3]) * 1024, int(nodes[1]), int(nodes[3])
+
+
+def conf(**values):
+    """A settings file of the case's own over the host's, for one process."""
+    every = {"runtime": "/bin/true", "pool": POOL, "engine": "/var/lib/docker", "image": "", "budget": 67108864,
+             "first_project": FIRST, "last_project": LAST, **values}
+    path = Path(tempfile.mkstemp(dir=WORK, suffix=".conf")[1])
+    path.write_text("".join(f"{key} = {value}\n" for key, value in every.items()))
+    return path
+
+
+def command(argv, settings):
+    """In a mount namespace of its own, where the settings are those of the case."""
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+            'mount --bind "$1" /etc/berth/runc.conf && shift && exec "$@"', "sh", str(settings), *argv]
+
+
+def run(argv, settings=None, **kwargs):
+    (WORK / "log").unlink(missing_ok=True)
+    return subprocess.run(command(argv, settings or conf()), capture_output=True, text=True, timeout=600, **kwargs)
+
+
+def starts(container, settings=None):
+    done = run(container.argv(), settings)
+    need(done.returncode == 0, f"start: {done.stderr}")
+    return done
+
+
+def refused(container, says, settings=None):
+    """Not started; one clear line, and the same in the log as JSON."""
+    done = run(container.argv(), settings)
+    need(done.returncode == 1, f"exit status {done.returncode}: {done.stderr}")
+    need(done.stderr.count("\n") == 1 and says in done.stderr, f"it says: {done.stderr}")
+    logged = [json.loads(line) for line in (WORK / "log").read_text().splitlines()]
+    need(len(logged) == 1 and logged[0]["level"] == "error" and says in logged[0]["msg"], str(logged))
+
+
+def bound(container, places=(), limit=64 << 20):
+    number = container.project()
+    need(number != 0, "the inner volume is in no project")
+    for place in (container.root, container.inner, *places):
+        need(project(place) == number, f"{place} is in project {project(place)}, not {number}")
+    used, hard, nodes, node_hard = limits(number)
+    need(hard == limit, f"limit {hard}")
+    need(node_hard >= 1024, f"inode limit {node_hard}")
+    return number
+
+
+# ---- what goes straight through ----
+
+def case_verbs_go_through():
+    runtime, record = WORK / "runtime", WORK / "record"
+    runtime.write_text(RECORDER)
+    runtime.chmod(0o755)
+    settings = conf(runtime=runtime)
+    for argv in (["features"], ["--version"], ["state", "abc"], ["exec", "--detach", "-p", "/x", "abc", "a b", ""],
+                 ["kill", "--all", "abc", "9"], ["--root", "/x", "start", "unknown"], ["run", "x"], []):
+        done = run([RUNC, *argv], settings, cwd="/usr",
+                   env={**os.environ, "RECORD": str(record), "MARK": "m a r k", "EXIT": "42"})
+        need(done.returncode == 42, f"{argv}: {done.returncode} {done.stderr}")
+        lines = record.read_text().splitlines()
+        need(lines[0] == str(len(argv)) and lines[1:1 + len(argv)] == argv, f"{argv}: {lines}")
+        need(lines[1 + len(argv)] == "/usr" and lines[2 + len(argv)] == "m a r k", f"{argv}: {lines}")
+
+
+def case_descriptors_and_signals():
+    runtime = WORK / "runtime"
+    runtime.write_text("#!/bin/sh\nread -r line <&7 && echo \"$line\"\nkill -TERM $$\n")
+    runtime.chmod(0o755)
+    reading, writing = os.pipe()
+    os.write(writing, b"through\n")
+    os.dup2(reading, 7)
+    done = subprocess.run(command([RUNC, "exec", "x"], conf(runtime=runtime)), capture_output=True, text=True,
+                          pass_fds=(7,), timeout=60, check=False)
+    for fd in (reading, writing, 7):
+        os.close(fd)
+    need(done.stdout == "through\n" and done.returncode == -15, f"{done}")
+
+
+# ---- a start that holds ----
+
+def case_a_start_binds_everything():
+    container = Container("plain")
+    starts(container)
+    number = bound(container)
+    need(FIRST <= number <= LAST, f"project {number}")
+    starts(container)
+    need(bound(container) == number, "another project at the second start")
+    with open(container.inner / "a", "wb") as one, open(container.root / "b", "wb") as two:
+        one.write(bytes(40 << 20))
+        one.flush()
+        os.fsync(one.fileno())
+        try:
+            two.write(bytes(40 << 20))
+            two.flush()
+            os.fsync(two.fileno())
+            raise Failed("more than the budget was written")
+        except OSError as error:
+            need(error.errno == 28, str(error))
+    used = limits(number)[0]
+    need((64 << 20) - 65536 <= used <= 64 << 20, f"stopped at {used}")
+    need(run(container.argv("delete")).returncode == 0)
+    need(limits(number)[1] == (68 << 20), "no start reserve")
+    starts(container)
+    need(limits(number)[1] == 64 << 20, "the start reserve stays")
+
+
+def case_specials_and_odd_names():
+    container = Container("specials")
+    inner = container.inner
+    (inner / "dir").mkdir()
+    (inner / "dir/link").symlink_to("/etc/passwd")
+    (inner / "dangling").symlink_to("nowhere")
+    os.mkfifo(inner / "dir/fifo", 0o640)
+    os.mknod(inner / "dir/whiteout", stat.S_IFCHR, os.makedev(0, 0))
+    os.chown(inner / "dangling", 5, 7, follow_symlinks=False)
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(inner / "dir/socket"))
+    for name in (b"new\nline", b"\xff\xfe", b" ", b"-rf", b"a'b\"c", b"x" * 255):
+        with open(os.path.join(os.fsencode(inner / "dir"), name), "wb"):
+            pass
+    (inner / "dir/hard").hardlink_to(inner / "dir/-rf")
+    subprocess.run(["chattr", "+i", inner / "dir/a'b\"c"], check=True)
+    secret = WORK / "secret"
+    secret.write_text("x")
+    starts(container)
+    bound(container, (inner / "dir", inner / "dir/hard"))
+    need(os.readlink(inner / "dir/link") == "/etc/passwd", "the link changed")
+    need(os.lstat(inner / "dangling").st_uid == 5 and os.lstat(inner / "dangling").st_gid == 7, "owner")
+    need(stat.S_IMODE(os.lstat(inner / "dir/fifo").st_mode) == 0o640, "mode")
+    need(stat.S_ISCHR(os.lstat(inner / "dir/whiteout").st_mode), "whiteout")
+    need(stat.S_ISSOCK(os.lstat(inner / "dir/socket").st_mode), "socket")
+    for name in ("dir/link", "dir/fifo", "dir/whiteout", "dir/socket", "dangling"):
+        os.rename(inner / name, inner / (name + ".moved"))
+    need(not list((POOL / "side").iterdir()), "something is left at the side")
+    subprocess.run(["chattr", "-i", inner / "dir/a'b\"c"], check=True)
+
+
+def case_a_hundred_thousand_files():
+    container = Container("many")
+    for folder in range(100):
+        base = container.inner / f"d{folder}"
+        base.mkdir()
+        for number in range(1000):
+            os.close(os.open(f"{base}/{number}", os.O_CREAT | os.O_WRONLY, 0o600))
+    starts(container, conf(bytes_per_inode=512))
+    number = bound(container, (container.inner / "d99", container.inner / "d99/999"))
+    need(limits(number)[2] > 100000, "not all of them count")
+
+
+def case_volumes():
+    name = "0123456789abcdef" * 4
+    data = POOL / "docker/volumes" / name / "_data"
+    data.mkdir(parents=True)
+    seen = f"/var/lib/docker/volumes/{name}/_data"
+    mounts = [{"type": "bind", "source": seen, "options": ["rbind"]},
+              {"type": "bind", "source": "/var/lib/docker/volumes/named/_data", "options": ["rbind"]}]
+    named = POOL / "docker/volumes/named/_data"
+    named.mkdir(parents=True)
+    try:
+        first = Container("volumes", mounts=mounts)
+        starts(first)
+        number = bound(first, (data,))
+        need(project(named) == 0, "a named volume is in a budget")
+        # --volumes-from: it stays in the budget of the one that brought it.
+        second = Container("borrower", mounts=mounts)
+        starts(second)
+        need(project(data) == number != second.project(), "taken from its owner")
+        # Its owner is gone: with the next start it is the other one's.
+        (POOL / "sandboxes/volumes").unlink()
+        starts(second)
+        need(project(data) == second.project(), "left to nobody")
+    finally:
+        shutil.rmtree(data.parent)
+        shutil.rmtree(named.parent)
+
+
+def case_a_volume_that_is_a_mount():
+    name = "fedcba9876543210" * 4
+    data = Path(f"/var/lib/docker/volumes/{name}/_data")
+    data.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", data], check=True)
+    try:
+        container = Container("mounted", mounts=[{"type": "bind", "source": str(data), "options": ["rbind"]}])
+        (container.inner / "below").mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "none", container.inner / "below"], check=True)
+        (container.inner / "below/file").write_text("x")
+        try:
+            starts(container)
+            bound(container)
+        finally:
+            subprocess.run(["umount", container.inner / "below"], check=True)
+    finally:
+        subprocess.run(["umount", data], check=True)
+        shutil.rmtree(data.parent)
+
+
+# ---- a start that is refused ----
+
+def case_bad_bundles():
+    container = Container("bad")
+    config = container.bundle / "config.json"
+    for text, says in (("", "config.json"), ("{", "config.json"), ("{}", "root.path"), ("[1]", "root.path"),
+                       ('{"root":{"path":"x"},"root":{}}', "config.json"), (" " * (5 << 20), "File too large")):
+        config.write_text(text)
+        refused(container, says)
+    config.unlink()
+    refused(container, "No such file or directory")
+    config.symlink_to("/etc/passwd")
+    refused(container, "symbolic link")
+    config.unlink()
+    config.mkdir()
+    refused(container, "no regular file")
+    config.rmdir()
+    shutil.rmtree(container.bundle)
+    refused(container, "No such file or directory")
+    container.bundle.mkdir()
+    state = STATES / container.id / "state.json"
+    for text in ("{", '{"config":{"labels":["bundle=no"]}}', "[]"):
+        state.write_text(text)
+        refused(container, "state.json")
+
+
+def case_wishes_that_are_none():
+    for wish, says in (("lots", "write a size"), ("unlimited", "budget.allow_unlimited"), ("1K", "less than 1M")):
+        container = Container("wish-" + wish, annotations={"berth.dev/disk": wish})
+        refused(container, says)
+        need(container.project() == 0, "half bound")
+    container = Container("unlimited", annotations={"berth.dev/disk": "unlimited"})
+    starts(container, conf(allow_unlimited="true"))
+    need(limits(container.project())[1] > 1 << 50, "limited")
+    container = Container("by-default", annotations={})
+    starts(container)
+    bound(container)
+
+
+def case_no_pool():
+    container = Container("poolless")
+    empty = WORK / "empty"
+    empty.mkdir()
+    refused(container, "nothing is mounted on the pool", conf(pool=empty))
+    refused(container, "No such file or directory", conf(pool="/nowhere"))
+    image, mount = WORK / "noquota.img", WORK / "noquota"
+    mount.mkdir()
+    subprocess.run(["truncate", "-s", "320M", image], check=True)
+    subprocess.run(["mkfs.xfs", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop,noquota", image, mount], check=True)
+    try:
+        refused(container, "project quotas are off", conf(pool=mount))
+    finally:
+        subprocess.run(["umount", mount], check=True)
+    outside = Container("outside")
+    outside.config["root"]["path"] = "/usr"
+    (outside.bundle / "config.json").write_text(json.dumps(outside.config))
+    refused(outside, "is not on the pool")
+
+
+def case_a_full_disk_beneath():
+    container = Container("beneath")
+    sparse, full = WORK / "sparse.img", WORK / "full.img"
+    subprocess.run(["truncate", "-s", "1G", sparse], check=True)
+    subprocess.run(["dd", "if=/dev/zero", f"of={full}", "bs=64k", "count=1"], check=True, capture_output=True)
+    refused(container, "are free on the disk beneath", conf(image=sparse, floor=1 << 50))
+    starts(container, conf(image=full, floor=1 << 50))
+    starts(container, conf(image=sparse, floor=0))
+
+
+def case_projects_of_others():
+    # Both have their layer in one directory with a project, as when an engine gave an id twice.
+    one = Container("one")
+    two = Container("two")
+    for container in (one, two):
+        layer = container.root / "layer"
+        (layer / "merged").mkdir(parents=True)
+        subprocess.run(["xfs_io", "-c", "chproj 4000001", layer], check=True)
+        container.config["root"]["path"] = str(layer / "merged")
+        (container.bundle / "config.json").write_text(json.dumps(container.config))
+    starts(one)
+    need(one.project() == 4000001, f"the engine's project is not adopted: {one.project()}")
+    refused(two, "is in project 4000001, which is sandbox one's")
+    # Its owner is gone: ids of engines are used again.
+    (POOL / "sandboxes/one").unlink()
+    starts(two)
+    need(two.project() == 4000001, "not taken over")
+
+
+def case_no_project_left():
+    narrow = {"first_project": 6000000, "last_project": 6000001}
+    for name in ("last-1", "last-2"):
+        starts(Container(name), conf(**narrow))
+    container = Container("last-3")
+    refused(container, "all 2 project ids from 6000000 to 6000001 are taken", conf(**narrow))
+    need(container.project() == 0, "half bound")
+
+
+def case_runtimes_that_fail():
+    container = Container("runtime")
+    done = run(container.argv(), conf(runtime="/nowhere/runc"))
+    need(done.returncode == 1 and "run the real runtime '/nowhere/runc'" in done.stderr, done.stderr)
+    done = run(container.argv(), conf(runtime="/etc/passwd"))
+    need(done.returncode == 1 and "Permission denied" in done.stderr, done.stderr)
+    crash = WORK / "crash"
+    crash.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    crash.chmod(0o755)
+    done = run(container.argv(), conf(runtime=crash))
+    need(done.returncode == -11, f"{done.returncode}")
+    bad = WORK / "bad.conf"
+    bad.write_text("budget = 10G\n")
+    done = run(container.argv(), bad)
+    need(done.returncode == 1 and "runc.conf', line 1" in done.stderr, done.stderr)
+
+
+# ---- faults on command ----
+
+def traced(container, *inject):
+    return run(["strace", "-qq", "-o", "/dev/null", "-e", "trace=all", *inject, *container.argv()])
+
+
+def case_quota_calls_that_fail():
+    for error in ("EPERM", "EIO", "ENOSPC", "ESRCH"):
+        for call in range(1, 6):
+            container = Container(f"quota-{error}-{call}".lower())
+            done = traced(container, "-e", f"inject=quotactl_fd:error={error}:when={call}")
+            if done.returncode == 0:
+                need(call > 3, f"{error} at call {call} goes unnoticed")
+                bound(container)
+                continue
+            need(done.returncode == 1 and done.stderr.count("\n") == 1, f"{error} {call}: {done.stderr}")
+            starts(container)
+            bound(container)
+    for call in ("when=1", "when=2", "when=1+"):
+        container = Container(f"ioctl-{call[5:].replace('+', 'x')}")
+        done = traced(container, "-e", f"inject=ioctl:error=EIO:{call}")
+        need(done.returncode == 1, f"ioctl {call}: {done.returncode}")
+        starts(container)
+        bound(container)
+
+
+def case_killed_between_any_two_calls():
+    """And each time the next start finishes what is half done."""
+    number, step = 0, int(os.environ.get("KILL_STEP", "1"))
+    for call in range(1, 5000, step):
+        container = Container(f"killed-{call}")
+        (container.inner / "dir").mkdir()
+        (container.inner / "dir/file").write_text("x")
+        (container.inner / "dir/link").symlink_to("file")
+        stash = POOL / "stash/kubelet" / container.id
+        stash.mkdir(parents=True)
+        (stash / "kept").write_text("kept")
+        (stash / "too").write_text("too")
+        volume = SYSBOX / "kubelet" / container.id
+        volume.mkdir(parents=True)
+        done = traced(container, "-e", f"inject=all:signal=KILL:when={call}")
+        killed = done.returncode != 0
+        kept = [path for path in (stash, volume, POOL / "restore/kubelet" / container.id) if (path / "kept").exists()]
+        need(len(kept) == 1, f"call {call}: data in {kept}")
+        starts(container)
+        bound(container, (container.inner / "dir", container.inner / "dir/file", volume, volume / "kept"))
+        need((volume / "kept").read_text() == "kept" and (volume / "too").read_text() == "too", f"call {call}")
+        need(os.readlink(container.inner / "dir/link") == "file", f"call {call}")
+        os.rename(container.inner / "dir/link", container.inner / "dir/link2")
+        subprocess.run(["rm", "-rf", volume], check=True)
+        container.remove()
+        number += 1
+        if not killed:
+            break
+    need(number > 20, f"only {number} calls")
+    return f"killed at {number - 1} moments"
+
+
+def case_fifty_at_once():
+    boxes = [Container(f"fifty-{number}") for number in range(50)]
+    settings = conf()
+    running = [subprocess.Popen(command(box.argv(), settings), stderr=subprocess.PIPE, text=True) for box in boxes]
+    for box, process in zip(boxes, running):
+        said = process.communicate(timeout=600)[1]
+        need(process.returncode == 0, f"{box.id}: {said}")
+    numbers = {bound(box) for box in boxes}
+    need(len(numbers) == 50, f"{len(numbers)} projects for 50 sandboxes")
+
+
+def case_two_for_one():
+    for attempt in range(5):
+        box = Container(f"twice-{attempt}")
+        settings = conf()
+        running = [subprocess.Popen(command(box.argv(), settings), stderr=subprocess.PIPE, text=True)
+                   for _ in range(2)]
+        for process in running:
+            said = process.communicate(timeout=300)[1]
+            need(process.returncode == 0, said)
+        bound(box)
+
+
+def case_a_link_swapped_in():
+    """Someone with a hand on the tree while it is tagged: nothing outside of it is ever tagged."""
+    outside = POOL / "docker/outside"
+    outside.mkdir()
+    (outside / "file").write_text("x")
+    for attempt in range(6):
+        box = Container(f"swap-{attempt}")
+        for number in range(200):
+            (box.inner / f"d{number}").mkdir()
+            (box.inner / f"d{number}/file").write_text("x")
+        over = threading.Event()
+
+        def swap(inner=box.inner, over=over):
+            while not over.is_set():
+                for number in range(200):
+                    victim, aside = inner / f"d{number}", inner / "aside"
+                    try:
+                        victim.rename(aside)
+                        victim.symlink_to(outside)
+                        victim.unlink()
+                        aside.rename(victim)
+                    except OSError:
+                        pass
+
+        thread = threading.Thread(target=swap)
+        thread.start()
+        time.sleep(0.01 * attempt)
+        done = run(box.argv())
+        over.set()
+        thread.join()
+        need(done.returncode in (0, 1), f"exit status {done.returncode}")
+        need(project(outside) == 0 and project(outside / "file") == 0, "something outside was tagged")
+    shutil.rmtree(outside)
+
+
+# ---- heal ----
+
+def case_heal_at_create():
+    sysbox = WORK / "sysbox-runc"
+    shutil.copy("/bin/true", sysbox)
+    box = Container("heal")
+    (box.root / "file").write_text("x")
+    (box.root / "own").write_text("x")
+    (box.root / "suid").write_text("x")
+    os.chown(box.root, 100000, 100000)
+    os.chown(box.root / "file", 100005, 100007)
+    os.chown(box.root / "own", 1000, 1000)
+    os.chown(box.root / "suid", 100000, 100000)
+    os.chmod(box.root / "suid", 0o4755)
+    subprocess.run(["setfacl", "-m", "u:100033:rw", box.root / "file"], check=shutil.which("setfacl") is not None) \
+        if shutil.which("setfacl") else None
+
+    def owners():
+        return [(os.lstat(path).st_uid, os.lstat(path).st_gid) for path in
+                (box.root, box.root / "file", box.root / "own", box.root / "suid")]
+
+    # With mappings of the bundle's own, or another runtime than Sysbox's, owners are right as they are.
+    before = owners()
+    mapped = Container("mapped", linux={"uidMappings": [{"containerID": 0, "hostID": 100000, "size": 65536}]})
+    mapped.config["root"]["path"] = str(box.root)
+    (mapped.bundle / "config.json").write_text(json.dumps(mapped.config))
+    need(run([RUNC, "create", "--bundle", str(mapped.bundle), "mapped"], conf(runtime=sysbox)).returncode == 0)
+    need(owners() == before, "healed what was mapped")
+    need(run([RUNC, "create", "--bundle", str(box.bundle), "heal"], conf()).returncode == 0)
+    need(owners() == before, "healed for another runtime")
+    need(run([RUNC, "create", "--bundle", str(box.bundle), "heal"], conf(runtime=sysbox)).returncode == 0)
+    need(owners() == [(0, 0), (5, 7), (1000, 1000), (0, 0)], str(owners()))
+    need(stat.S_IMODE(os.lstat(box.root / "suid").st_mode) == 0o4755, "mode bits")
+
+
+def main():
+    wanted = sys.argv[1:]
+    shutil.rmtree(WORK, ignore_errors=True)
+    subprocess.run(["rm", "-rf", TREES], check=True)
+    WORK.mkdir()
+    for folder in (STATES, TREES):
+        folder.mkdir(parents=True)
+    for name, case in list(globals().items()):
+        if not name.startswith("case_") or (wanted and name[5:] not in wanted):
+            continue
+        started = time.monotonic()
+        try:
+            told, good = case() or "", True
+        except Failed as error:
+            told, good = str(error), False
+        except Exception:  # noqa: BLE001: whatever it is, the other cases are to run
+            told, good = traceback.format_exc(), False
+        print(json.dumps({"case": name[5:], "good": good, "told": told,
+                          "seconds": round(time.monotonic() - started, 1)}), flush=True)
+
+
+main()
