@@ -1,0 +1,89 @@
+#include "base/timestamp.h"
+
+#include <string.h>
+
+/* Exactly `n` digits from *s on; *s is left behind them. */
+static bool number(const char **s, int n, int low, int high, int *ret)
+{
+	int value = 0;
+
+	for (; n > 0; n--, (*s)++) {
+		if (**s < '0' || **s > '9')
+			return false;
+		value = value * 10 + (**s - '0');
+	}
+	*ret = value;
+	return value >= low && value <= high;
+}
+
+static bool mark(const char **s, const char *any)
+{
+	if (!**s || !strchr(any, **s))
+		return false;
+	(*s)++;
+	return true;
+}
+
+static int days_in(int year, int month)
+{
+	static const int DAYS[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+	return DAYS[month - 1] + (month == 2 && leap);
+}
+
+/* Days from 1970-01-01 in the Gregorian calendar; a year is counted from March here. */
+static int64_t days_since_1970(int year, int month, int day)
+{
+	int64_t y = month > 2 ? year : year - 1;
+	int64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+
+	return y * 365 + y / 4 - y / 100 + y / 400 + of_year - 719468;
+}
+
+/* ".123": is anything behind the point not 0? */
+static bool fraction(const char **s, bool *ret)
+{
+	const char *p = *s;
+
+	*ret = false;
+	if (*p != '.')
+		return true;
+	for (p++; *p >= '0' && *p <= '9'; p++)
+		*ret = *ret || *p != '0';
+	if (p == *s + 1)
+		return false;
+	*s = p;
+	return true;
+}
+
+static bool zone(const char **s, int *ret_minutes)
+{
+	bool west = **s == '-';
+	int hours, minutes;
+
+	*ret_minutes = 0;
+	if (mark(s, "Zz"))
+		return true;
+	if (!mark(s, "+-") || !number(s, 2, 0, 23, &hours) || !mark(s, ":") ||
+	    !number(s, 2, 0, 59, &minutes))
+		return false;
+	*ret_minutes = (west ? -1 : 1) * (hours * 60 + minutes);
+	return true;
+}
+
+int timestamp_parse(const char *s, int64_t *ret)
+{
+	int year, month, day, hour, minute, second, offset;
+	bool more;
+
+	if (!number(&s, 4, 1, 9999, &year) || !mark(&s, "-") || !number(&s, 2, 1, 12, &month) ||
+	    !mark(&s, "-") || !number(&s, 2, 1, days_in(year, month), &day) || !mark(&s, "Tt ") ||
+	    !number(&s, 2, 0, 23, &hour) || !mark(&s, ":") || !number(&s, 2, 0, 59, &minute) ||
+	    !mark(&s, ":") || !number(&s, 2, 0, 60, &second) || !fraction(&s, &more) ||
+	    !zone(&s, &offset) || *s)
+		return -EINVAL;
+	*ret = ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 +
+	       second + more;
+	return 0;
+}
