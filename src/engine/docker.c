@@ -253,3 +253,15 @@ int docker_list(const struct docker *docker, unsigned flags, uint64_t timeout_ms
 	list = DOCKER_CONTAINERS_INIT;
 	return 0;
 }
+
+int docker_list_json(const struct docker *docker, uint64_t timeout_ms, json_t **ret,
+		     struct error *err)
+{
+	const struct http_request request = {
+		.url = "/containers/json?all=1",
+		.timeout_ms = timeout_ms,
+	};
+	int r = docker_ask_json(docker, &request, JSON_ARRAY, ret, err);
+
+	return r < 0 ? error_context(err, "list docker's containers") : 0;
+}

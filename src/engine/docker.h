@@ -75,4 +75,8 @@ enum docker_list_flags {
 int docker_list(const struct docker *docker, unsigned flags, uint64_t timeout_ms,
 		struct docker_containers *ret, struct error *err);
 
+/* All containers, running or not, as the engine tells it: an array; json_decref() it. */
+int docker_list_json(const struct docker *docker, uint64_t timeout_ms, json_t **ret,
+		     struct error *err);
+
 #endif

@@ -103,3 +103,73 @@ int docker_image_remove(const struct docker *docker, const char *ref, bool force
 	r = docker_ask_plain(docker, &request, true, err);
 	return r < 0 ? error_context(err, "remove the image '%s'", ref) : 0;
 }
+
+int docker_images(const struct docker *docker, uint64_t timeout_ms, json_t **ret, struct error *err)
+{
+	const struct http_request request = {
+		.url = "/images/json?all=1",
+		.timeout_ms = timeout_ms,
+	};
+	int r = docker_ask_json(docker, &request, JSON_ARRAY, ret, err);
+
+	return r < 0 ? error_context(err, "list docker's images") : 0;
+}
+
+int docker_image_inspect(const struct docker *docker, const char *ref, uint64_t timeout_ms,
+			 json_t **ret, struct error *err)
+{
+	_cleanup_free_ char *url = xasprintf("/images/%s/json", ref);
+	const struct http_request request = { .url = url, .timeout_ms = timeout_ms };
+	int r = docker_check_image(ref, err);
+
+	if (r < 0)
+		return r;
+	if (!url)
+		return error_errno(err, ENOMEM, "look at the image '%s'", ref);
+	r = docker_ask_json(docker, &request, JSON_OBJECT, ret, err);
+	return r < 0 ? error_context(err, "look at the image '%s'", ref) : 0;
+}
+
+int docker_image_delete(const struct docker *docker, const char *ref, bool parents,
+			uint64_t timeout_ms, struct error *err)
+{
+	_cleanup_free_ char *url = xasprintf("/images/%s?force=0&noprune=%d", ref, !parents);
+	const struct http_request request = {
+		.method = "DELETE",
+		.url = url,
+		.timeout_ms = timeout_ms,
+	};
+	int r = docker_check_image(ref, err);
+
+	if (r < 0)
+		return r;
+	if (!url)
+		return error_errno(err, ENOMEM, "remove the image '%s'", ref);
+	r = docker_ask_plain(docker, &request, false, err);
+	return r < 0 ? error_context(err, "remove the image '%s'", ref) : 0;
+}
+
+int docker_image_tag(const struct docker *docker, const char *ref, const char *tag,
+		     uint64_t timeout_ms, struct error *err)
+{
+	const char *slash = strrchr(tag, '/');
+	const char *colon = strchr(slash ? slash : tag, ':');
+	_cleanup_free_ char *url = xasprintf("/images/%s/tag?repo=%.*s&tag=%s", ref,
+					     (int)(colon ? (size_t)(colon - tag) : strlen(tag)),
+					     tag, colon ? colon + 1 : "");
+	const struct http_request request = {
+		.method = "POST",
+		.url = url,
+		.timeout_ms = timeout_ms,
+	};
+	int r = docker_check_image(ref, err);
+
+	if (r == 0)
+		r = docker_check_image(tag, err);
+	if (r < 0)
+		return r;
+	if (!url)
+		return error_errno(err, ENOMEM, "tag the image '%s'", ref);
+	r = docker_ask_plain(docker, &request, false, err);
+	return r < 0 ? error_context(err, "tag the image '%s' as '%s'", ref, tag) : 0;
+}

@@ -1,5 +1,5 @@
 /*
- * Images of the Docker Engine: load one, remove one. Deadlines and errors as docker.h says.
+ * Images of the Docker Engine: list, load, tag, remove. Deadlines and errors as docker.h says.
  */
 #ifndef ENGINE_DOCKER_IMAGE_H
 #define ENGINE_DOCKER_IMAGE_H
@@ -17,5 +17,25 @@ int docker_image_load_from(const struct docker *docker, http_source_fn source, v
 /* With `force` although containers use it or it has other tags. An absent one is fine. */
 int docker_image_remove(const struct docker *docker, const char *ref, bool force,
 			uint64_t timeout_ms, struct error *err);
+
+/* GET /images/json, intermediate ones too: an array; json_decref() it. */
+int docker_images(const struct docker *docker, uint64_t timeout_ms, json_t **ret,
+		  struct error *err);
+
+/* GET /images/REF/json: an object; json_decref() it. */
+int docker_image_inspect(const struct docker *docker, const char *ref, uint64_t timeout_ms,
+			 json_t **ret, struct error *err);
+
+/*
+ * Remove a tag, and with the last one the image, or an image by its id; never by force: -EBUSY
+ * where it is in use, -ENOENT where it is gone. With `parents` those without a name that nothing
+ * else is made of go with it.
+ */
+int docker_image_delete(const struct docker *docker, const char *ref, bool parents,
+			uint64_t timeout_ms, struct error *err);
+
+/* Give the image another tag, "repo:tag". */
+int docker_image_tag(const struct docker *docker, const char *ref, const char *tag,
+		     uint64_t timeout_ms, struct error *err);
 
 #endif

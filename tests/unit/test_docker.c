@@ -1,57 +1,10 @@
-#include <setjmp.h>
-#include <stdarg.h>
+#include "docker_fixture.h"
 
-#include "engine/docker.h"
 #include "engine/docker_container.h"
 #include "engine/docker_image.h"
 #include "engine/docker_logs.h"
-#include "fake_server.h"
 
-#include <cmocka.h>
-
-#define JSON(status, body) \
-	"HTTP/1.1 " status "\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n" body
 #define ID "4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339c4c01db0b339cabcd"
-#define SERVE(...)                                                    \
-	struct engine *e = *state;                                    \
-	static const struct fake_answer answers[] = { __VA_ARGS__ };  \
-	_cleanup_(fake_stop) struct fake_server server;               \
-	_cleanup_(docker_release) struct docker docker = DOCKER_INIT; \
-	struct error err = ERROR_INIT;                                \
-	fake_start(&server, e->socket, answers, ARRAY_SIZE(answers)); \
-	assert_int_equal(docker_open(&e->host, &docker, &err), 0)
-
-struct engine {
-	struct host host;
-	char dir[64];
-	char socket[96];
-};
-
-static int setup(void **state)
-{
-	struct engine *e = calloc(1, sizeof(*e));
-
-	if (!e)
-		return -1;
-	(void)snprintf(e->dir, sizeof(e->dir), "/tmp/berth-test-docker-XXXXXX");
-	if (!mkdtemp(e->dir) || host_open_root(e->dir, &e->host, NULL) < 0)
-		return -1;
-	(void)snprintf(e->socket, sizeof(e->socket), "%s/run/docker.sock", e->dir);
-	*state = e;
-	return host_mkdirs(&e->host, "/run", 0755, NULL, NULL);
-}
-
-static int teardown(void **state)
-{
-	struct engine *e = *state;
-
-	(void)unlink(e->socket);
-	(void)host_rmdir(&e->host, "/run");
-	(void)rmdir(e->dir);
-	host_release(&e->host);
-	free(e);
-	return 0;
-}
 
 static void test_absent(void **state)
 {
@@ -259,6 +212,57 @@ static void test_image_remove(void **state)
 	assert_int_equal(fake_count(&server), 3);
 }
 
+static void test_image_delete(void **state)
+{
+	SERVE({ .text = JSON("200 OK", "[{\"Deleted\":\"sha256:ab\"}]") },
+	      { .text = JSON("409 No", "{\"message\":\"conflict: unable to delete ab\"}") },
+	      { .text = JSON("404 No", "{\"message\":\"No such image\"}") });
+
+	assert_int_equal(docker_image_delete(&docker, "sha256:ab", true, 1000, &err), 0);
+	assert_non_null(strstr(fake_request(&server, 0),
+			       "DELETE /images/sha256:ab?force=0&noprune=0 HTTP/1.1\r\n"));
+	assert_int_equal(docker_image_delete(&docker, "x@sha256:ab", false, 1000, &err), -EBUSY);
+	assert_non_null(strstr(fake_request(&server, 1),
+			       "DELETE /images/x@sha256:ab?force=0&noprune=1 HTTP/1.1\r\n"));
+	assert_int_equal(docker_image_delete(&docker, "x:1", true, 1000, &err), -ENOENT);
+	assert_string_equal(err.message, "remove the image 'x:1': docker: No such image");
+	assert_int_equal(docker_image_delete(&docker, "x?force=1", true, 1000, &err), -EINVAL);
+}
+
+static void test_image_tag(void **state)
+{
+	SERVE({ .text = JSON("201 Created", "") });
+
+	assert_int_equal(docker_image_tag(&docker, "sha256:ab", "r.io:5/a/x:1", 1000, &err), 0);
+	assert_non_null(strstr(fake_request(&server, 0),
+			       "POST /images/sha256:ab/tag?repo=r.io:5/a/x&tag=1 HTTP/1.1\r\n"));
+	assert_int_equal(docker_image_tag(&docker, "sha256:ab", "r.io:5/x", 1000, &err), 0);
+	assert_non_null(strstr(fake_request(&server, 1), "repo=r.io:5/x&tag= HTTP/1.1\r\n"));
+	assert_int_equal(docker_image_tag(&docker, "sha256:ab", "x&y", 1000, &err), -EINVAL);
+}
+
+static void test_image_lists(void **state)
+{
+	SERVE({ .text = JSON("200 OK", "[{\"Id\":\"sha256:ab\"}]") },
+	      { .text = JSON("200 OK", "{\"Id\":\"sha256:ab\"}") },
+	      { .text = JSON("200 OK", "[{\"ImageID\":\"sha256:ab\"}]") },
+	      { .text = JSON("200 OK", "{}") });
+	_cleanup_json_ json_t *images = NULL;
+	_cleanup_json_ json_t *image = NULL;
+	_cleanup_json_ json_t *containers = NULL;
+	json_t *none = NULL;
+
+	assert_int_equal(docker_images(&docker, 1000, &images, &err), 0);
+	assert_non_null(strstr(fake_request(&server, 0), "GET /images/json?all=1 HTTP/1.1\r\n"));
+	assert_int_equal(json_array_size(images), 1);
+	assert_int_equal(docker_image_inspect(&docker, "sha256:ab", 1000, &image, &err), 0);
+	assert_non_null(strstr(fake_request(&server, 1), "GET /images/sha256:ab/json HTTP"));
+	assert_int_equal(docker_list_json(&docker, 1000, &containers, &err), 0);
+	assert_non_null(strstr(fake_request(&server, 2), "GET /containers/json?all=1 HTTP"));
+	assert_int_equal(docker_images(&docker, 1000, &none, &err), -EPROTO);
+	assert_null(none);
+}
+
 static void test_container_life(void **state)
 {
 	SERVE({ .text = JSON("201 Created", "{\"Id\":\"" ID "\",\"Warnings\":[]}") },
@@ -392,19 +396,22 @@ static void test_demux_pieces(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_absent, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_nobody_listens, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_no_socket, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_ping, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_wait_ready, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_info_version, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_list, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_list_runtimes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_image_load, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_image_remove, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_container_life, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_container_errors, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_logs, setup, teardown),
+		engine_test(test_absent),
+		engine_test(test_nobody_listens),
+		engine_test(test_no_socket),
+		engine_test(test_ping),
+		engine_test(test_wait_ready),
+		engine_test(test_info_version),
+		engine_test(test_list),
+		engine_test(test_list_runtimes),
+		engine_test(test_image_load),
+		engine_test(test_image_remove),
+		engine_test(test_image_delete),
+		engine_test(test_image_tag),
+		engine_test(test_image_lists),
+		engine_test(test_container_life),
+		engine_test(test_container_errors),
+		engine_test(test_logs),
 		cmocka_unit_test(test_demux_pieces),
 	};
 
