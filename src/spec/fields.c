@@ -66,6 +66,7 @@ static const char *const OTHER_VERSION[] = { "keep", "upgrade", "exact", NULL };
 
 #define AT(member) offsetof(struct spec, member)
 #define MINUTES(n) ((uint64_t)(n) * 60 * 1000)
+#define DAYS(n)	   (MINUTES(n) * 60 * 24)
 
 const struct spec_field spec_fields[] = {
 	{ "pool.size", SPEC_SIZE, AT(pool.size), "50G", .min = 1ULL << 30, .max = 1ULL << 50,
@@ -143,6 +144,17 @@ const struct spec_field spec_fields[] = {
 	  .help = "How long inner data in the stash is kept once its sandbox is gone." },
 	{ "verify.sandbox", SPEC_BOOL, AT(verify.sandbox), "true",
 	  .help = "Start a real sandbox as part of the verification." },
+	{ "prune.enabled", SPEC_BOOL, AT(prune.enabled), "true",
+	  .help = "Remove unused images and build cache every day, by berth-prune.timer. Set to false "
+		  "later, the timer stays and does nothing." },
+	{ "prune.older_than", SPEC_DURATION, AT(prune.older_than), "7d", .min = MINUTES(60),
+	  .max = DAYS(3650),
+	  .help = "For how long they must not have been used, at least. A day and more, where images are "
+		  "fetched before their sandboxes are made." },
+	{ "prune.images", SPEC_BOOL, AT(prune.images), "true",
+	  .help = "Remove images that no container has, neither a running nor a stopped one." },
+	{ "prune.build_cache", SPEC_BOOL, AT(prune.build_cache), "true",
+	  .help = "Remove build cache." },
 	{ "timeouts.package_lock", SPEC_DURATION, AT(timeouts.package_lock), "10m",
 	  .max = MINUTES(24 * 60), .help = "How long to wait for another package manager's lock." },
 	{ "timeouts.packages", SPEC_DURATION, AT(timeouts.packages), "30m", .min = 1000,

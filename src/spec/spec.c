@@ -342,12 +342,23 @@ int spec_default(struct spec *ret, struct error *err)
 	return spec_parse("", 0, "default", ret, err);
 }
 
-char *spec_value(const struct spec *spec, const struct spec_field *field)
+/* In the largest unit that leaves no fraction. */
+static char *duration_value(uint64_t ms)
 {
 	static const struct {
 		uint64_t ms;
 		const char *name;
 	} UNITS[] = { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" }, { 1000, "s" }, { 1, "ms" } };
+
+	for (size_t i = 0; ms && i < ARRAY_SIZE(UNITS); i++) {
+		if (ms % UNITS[i].ms == 0)
+			return xasprintf("%" PRIu64 "%s", ms / UNITS[i].ms, UNITS[i].name);
+	}
+	return strdup("0");
+}
+
+char *spec_value(const struct spec *spec, const struct spec_field *field)
+{
 	const void *at = member(spec, field);
 	uint64_t n;
 
@@ -367,12 +378,7 @@ char *spec_value(const struct spec *spec, const struct spec_field *field)
 		}
 		return xasprintf("%" PRIu64, n);
 	case SPEC_DURATION:
-		n = *(const uint64_t *)at;
-		for (size_t i = 0; i < ARRAY_SIZE(UNITS); i++) {
-			if (n && n % UNITS[i].ms == 0)
-				return xasprintf("%" PRIu64 "%s", n / UNITS[i].ms, UNITS[i].name);
-		}
-		return strdup("0");
+		return duration_value(*(const uint64_t *)at);
 	case SPEC_NUMBER:
 		return xasprintf("%" PRIu64, *(const uint64_t *)at);
 	}

@@ -72,6 +72,11 @@ struct spec {
 		bool sandbox;
 	} verify;
 	struct {
+		bool enabled; /* by the timer */
+		uint64_t older_than; /* ms */
+		bool images, build_cache;
+	} prune;
+	struct {
 		uint64_t package_lock, packages, download, services; /* ms */
 	} timeouts;
 	char *origin[SPEC_FIELDS_MAX]; /* by field: "default", "FILE:LINE", "XFS_STORAGE_SIZE" */

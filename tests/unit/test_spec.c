@@ -44,6 +44,8 @@ static void defaults(void **state)
 		assert_int_equal(spec.docker.interrupt, INTERRUPT_ALLOW);
 		assert_int_equal(spec.sysbox.other_version, SYSBOX_KEEP);
 		assert_int_equal(spec.timeouts.package_lock, 600000);
+		assert_true(spec.prune.enabled && spec.prune.images && spec.prune.build_cache);
+		assert_int_equal(spec.prune.older_than, UINT64_C(7) * 24 * 3600 * 1000);
 		assert_string_equal(origin(&spec, "pool.size"), "default");
 	}
 }
@@ -158,6 +160,11 @@ static const struct {
 	{ "sysbox:\n  sha256: abc\n", ":2: ", "64 hexadecimal digits" },
 	{ "sysbox:\n  file: x.deb\n", ":2: ", "sysbox.file" },
 	{ "sysbox:\n  other_version: newest\n", ":2: ", "write one of keep, upgrade, exact" },
+	{ "prune:\n  older_than: 59m\n", ":2: ", "it must be from 1h 00m to 87600h 00m" },
+	{ "prune:\n  older_than: 3651d\n", ":2: ", "prune.older_than: '3651d' is not valid" },
+	{ "prune:\n  older_than: 0\n", ":2: ", "prune.older_than" },
+	{ "prune:\n  older_than: 1w\n", ":2: ", "write a duration" },
+	{ "prune:\n  enabled: daily\n", ":2: ", "write true or false" },
 	{ "timeouts:\n  download: 10\n", ":2: ", "write a duration as 30s or 10m" },
 	{ "timeouts:\n  download: 0\n", ":2: ", "it must be from" },
 	{ "timeouts:\n  services: 61m\n", ":2: ", "timeouts.services" },
@@ -196,6 +203,8 @@ static void bounds_are_within(void **state)
 		"timeouts:\n  package_lock: 0\n",
 		"timeouts:\n  package_lock: 24h\n",
 		"timeouts:\n  download: 1s\n",
+		"prune:\n  older_than: 1h\n",
+		"prune:\n  older_than: 3650d\n",
 		"docker:\n  bridge_ip: 10.0.0.1/8\n",
 		"docker:\n  bridge_ip: 10.0.0.1/30\n",
 		"pool:\n  image: ''\n  device: /dev/disk/by-id/x\n",
@@ -266,6 +275,8 @@ static void text_to_spec_to_text(void **state)
 		"file: /p.deb, other_version: upgrade, inner_image_preload: false, log_level: debug}\n",
 		"timeouts: {package_lock: 0, packages: 1500ms, download: 61s, services: 1h}\n",
 		"verify: {sandbox: false}\n",
+		"prune: {enabled: false, older_than: 90m, images: false, build_cache: false}\n",
+		"prune: {older_than: 30d}\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(TEXTS); i++) {
@@ -279,6 +290,7 @@ static void text_to_spec_to_text(void **state)
 		assert_string_equal(strbuf_str(&first), strbuf_str(&second));
 		assert_int_equal(again.pool.size, spec.pool.size);
 		assert_int_equal(again.pool.reserve, spec.pool.reserve);
+		assert_int_equal(again.prune.older_than, spec.prune.older_than);
 		assert_int_equal(again.timeouts.packages, spec.timeouts.packages);
 		assert_int_equal(again.timeouts.package_lock, spec.timeouts.package_lock);
 	}
