@@ -3,8 +3,8 @@
 # Needs nothing but bash: no functions of the bash-completion package.
 
 _berth_common="--root --config --enter-host --quiet --help --version"
-_berth_commands="plan install verify status uninstall config bundle quota version"
-_berth_steps="preflight kernel program daemon-json docker sysbox pool services budgets"
+_berth_commands="plan install verify status uninstall config bundle quota prune version"
+_berth_steps="preflight kernel program daemon-json docker sysbox pool services budgets prune"
 
 # The options of a command besides the common ones.
 _berth_options()
@@ -18,6 +18,7 @@ _berth_options()
 	config) echo "--json" ;;
 	bundle) echo "--json --output --suite --arch" ;;
 	quota) echo "--json --sort --filter --watch --force --dry-run" ;;
+	prune) echo "--json --dry-run --older-than --wait" ;;
 	version) echo "--json" ;;
 	esac
 }
@@ -46,6 +47,7 @@ _berth_value()
 	--sort) _berth_words "name used limit percent inodes id" "$2" ;;
 	--filter) COMPREPLY=() ;;
 	--suite) _berth_words "bookworm trixie jammy noble" "$2" ;;
+	--older-than) _berth_words "12h 1d 7d 30d" "$2" ;;
 	*) return 1 ;;
 	esac
 }
@@ -75,7 +77,7 @@ _berth()
 			continue
 		fi
 		case $word in
-		--step | --root | --config | --bundle | --output | --arch | --suite | --sort | --filter)
+		--step | --root | --config | --bundle | --output | --arch | --suite | --sort | --filter | --older-than)
 			[[ ${COMP_WORDS[i + 1]} == "=" ]] || skip=1
 			;;
 		-*) ;;

@@ -5,7 +5,8 @@ static const char *const UNITS[] = {
 	"docker.service",	  "docker.socket",	  "containerd.service", "sysbox.service",
 	"sysbox-mgr.service",	  "sysbox-fs.service",	  "berth-pool.service",
 	"var-lib-berth-pool.mount", "var-lib-docker.mount", "var-lib-sysbox.mount",
-	"kubelet.service",	  "snap.docker.dockerd.service", NULL,
+	"berth-prune.timer",	  "kubelet.service",	  "snap.docker.dockerd.service",
+	NULL,
 };
 
 void change_context_release(struct change_context *ctx)

@@ -21,6 +21,7 @@ enum {
 /* What the command line said; only what the command's table allows is ever set. */
 struct arguments {
 	const char *root, *config, *step, *bundle, *suite, *arch, *output, *sort, *filter;
+	const char *older_than;
 	uint64_t wait_ms;
 	bool json, dry_run, delete_data, journal, enter_host, quiet, help, watch, force;
 	int argc; /* operands */
@@ -39,6 +40,7 @@ enum {
 	OPT_CREATE = 128, /* bundle create's --suite, --arch, --output */
 	OPT_LIST = 256, /* --sort, --filter, --watch */
 	OPT_FORCE = 512,
+	OPT_OLDER_THAN = 1024,
 };
 
 struct command {
@@ -62,6 +64,7 @@ int command_plan(const struct arguments *args);
 int command_pool(const struct arguments *args);
 int command_quota(const struct arguments *args);
 int command_stash(const struct arguments *args);
+int command_prune(const struct arguments *args);
 int command_status(const struct arguments *args);
 int command_uninstall(const struct arguments *args);
 int command_verify(const struct arguments *args);

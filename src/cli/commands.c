@@ -80,6 +80,16 @@ const struct command commands[] = {
 	  .details = "A verb for units, not for people.",
 	  .hidden = true,
 	  .run = command_stash },
+	{ .name = "prune",
+	  .operands = "[scheduled]",
+	  .summary = "Remove unused images and build cache that are old enough",
+	  .details = "Images that no container has, running or stopped, and build cache that no build uses:\n"
+		     "unused for prune.older_than, or for the time of --older-than (0: at once). Never\n"
+		     "containers or volumes. An image with the label berth.dev/keep stays. scheduled: as\n"
+		     "berth-prune.service runs it; nothing is done where prune.enabled is false.",
+	  .options = OPT_JSON | OPT_DRY_RUN | OPT_WAIT | OPT_OLDER_THAN,
+	  .max = 1,
+	  .run = command_prune },
 	{ .name = "version",
 	  .operands = "",
 	  .summary = "Print berth's version",

@@ -28,6 +28,7 @@ enum {
 	LONG_FILTER,
 	LONG_WATCH,
 	LONG_FORCE,
+	LONG_OLDER_THAN,
 	LONG_VERSION,
 };
 
@@ -43,6 +44,7 @@ static const struct option LONG_OPTIONS[] = {
 	{ "dry-run", no_argument, NULL, LONG_DRY_RUN },
 	{ "wait", optional_argument, NULL, LONG_WAIT },
 	{ "bundle", required_argument, NULL, LONG_BUNDLE },
+	{ "older-than", required_argument, NULL, LONG_OLDER_THAN },
 	{ "delete-data", no_argument, NULL, LONG_DELETE_DATA },
 	{ "journal", no_argument, NULL, LONG_JOURNAL },
 	{ "suite", required_argument, NULL, LONG_SUITE },
@@ -67,6 +69,7 @@ static const struct {
 	{ LONG_ARCH, OPT_CREATE },   { LONG_OUTPUT, OPT_CREATE },
 	{ LONG_SORT, OPT_LIST },     { LONG_FILTER, OPT_LIST },
 	{ LONG_WATCH, OPT_LIST },    { LONG_FORCE, OPT_FORCE },
+	{ LONG_OLDER_THAN, OPT_OLDER_THAN },
 };
 
 static const struct {
@@ -77,6 +80,7 @@ static const struct {
 	{ OPT_STEP, "--step NAME", "Only this step" },
 	{ OPT_DRY_RUN, "--dry-run", "Show what would be done and change nothing" },
 	{ OPT_WAIT, "--wait[=TIME]", "Wait for another berth (10m, or TIME) instead of giving up" },
+	{ OPT_OLDER_THAN, "--older-than TIME", "Unused for so long (12h, 30d), instead of prune.older_than" },
 	{ OPT_BUNDLE, "--bundle FILE", "Take packages from FILE and use no network" },
 	{ OPT_DELETE_DATA, "--delete-data", "Lose Docker's data where it cannot be brought back" },
 	{ OPT_JOURNAL, "--journal", "List the journal's records" },
@@ -117,7 +121,7 @@ void print_command_help(const struct command *command)
 	puts("\nOptions:");
 	for (size_t i = 0; i < ARRAY_SIZE(OPTION_HELP); i++) {
 		if (!OPTION_HELP[i].option || (command->options & OPTION_HELP[i].option))
-			printf("  %-16s %s\n", OPTION_HELP[i].text, OPTION_HELP[i].help);
+			printf("  %-17s %s\n", OPTION_HELP[i].text, OPTION_HELP[i].help);
 	}
 }
 
@@ -171,6 +175,7 @@ static int take_option(struct arguments *args, int value)
 		{ LONG_SUITE, &args->suite },	{ LONG_ARCH, &args->arch },
 		{ LONG_OUTPUT, &args->output },	{ LONG_SORT, &args->sort },
 		{ LONG_FILTER, &args->filter },
+		{ LONG_OLDER_THAN, &args->older_than },
 	};
 	const struct {
 		int value;

@@ -19,6 +19,8 @@
 #define POOL_MOUNT	"var-lib-berth-pool.mount"
 #define DOCKER_MOUNT	"var-lib-docker.mount"
 #define SYSBOX_MOUNT	"var-lib-sysbox.mount"
+#define PRUNE_SERVICE	"berth-prune.service"
+#define PRUNE_TIMER	"berth-prune.timer"
 #define DROPIN		"50-berth.conf"
 #define POOL_LINK	"/run/berth/pool-device" /* to the device the pool is on, made at boot */
 

@@ -12,6 +12,7 @@ const struct step *const steps[] = {
 	&step_pool,	/* needs mkfs.xfs; before anything of Docker's is written */
 	&step_services, /* first start of everything */
 	&step_budgets,	/* timers: nothing leans on them */
+	&step_prune,	/* asks the Docker that runs then */
 	NULL,
 };
 

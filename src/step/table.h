@@ -13,5 +13,6 @@ extern const struct step step_sysbox;
 extern const struct step step_pool;
 extern const struct step step_services;
 extern const struct step step_budgets;
+extern const struct step step_prune;
 
 #endif

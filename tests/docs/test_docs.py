@@ -95,7 +95,7 @@ def layout(name):
 
 @pytest.mark.parametrize("macro", ["BERTH_PROGRAM", "JOURNAL_FILE", "BACKUP_DIR", "CACHE_DIR", "POOL_DIR",
                                    "LOCK_FILE", "POOL_LINK", "POOL_SERVICE", "POOL_MOUNT", "DOCKER_MOUNT",
-                                   "SYSBOX_MOUNT"])
+                                   "SYSBOX_MOUNT", "PRUNE_SERVICE", "PRUNE_TIMER"])
 def test_manual_has_the_files(macro):
     body = surface.manual().partition(".Sh FILES\n")[2].partition("\n.Sh ")[0]
     assert layout(macro) in body
@@ -250,9 +250,9 @@ def anchors(text):
 def test_settings_and_checks_that_are_named_exist(path):
     known = set(surface.settings()) | surface.check_ids()
     for span in spans(read(path)):
-        if re.fullmatch(r"(pool|docker|sysbox|verify|timeouts|kernel|sandbox|network)\.[a-z0-9_-]+", span):
+        if re.fullmatch(r"(pool|docker|sysbox|verify|prune|timeouts|kernel|sandbox|network)\.[a-z0-9_-]+", span):
             # Files and units of the same form are no settings.
-            if not re.search(r"\.(c|h|py|service|socket|io)$", span):
+            if not re.search(r"\.(c|h|py|json|service|socket|io)$", span):
                 assert span in known, f"{span} is neither a setting nor a check"
 
 

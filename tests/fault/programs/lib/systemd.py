@@ -428,7 +428,7 @@ def boot():
     write(MOUNTS, read(OWN + "/boot/mountinfo"))
     boot_kernel()
     reload()
-    for target in ("sysinit.target", "sockets.target", "multi-user.target"):
+    for target in ("sysinit.target", "sockets.target", "timers.target", "multi-user.target"):
         for unit in names(f"/etc/systemd/system/{target}.wants"):
             if fragment(unit) is None:
                 continue
