@@ -13,6 +13,8 @@ import socketserver
 import subprocess
 import threading
 
+from docker_images import Images
+
 
 class Api:
     """Answers for the machine whose folder `root` is; the folder may come and go."""
@@ -20,6 +22,7 @@ class Api:
     def __init__(self, root, socket_path):
         self.root = str(root)
         self.path = str(socket_path)
+        self.images = Images()
         handler = type("Handler", (_Handler,), {"api": self})
         self._server = _Server(self.path, handler)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True).start()
@@ -100,6 +103,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if not self.api.is_up():
             self.close_connection = True
+        elif found := self.api.images.get(self.path):
+            self.answer(*found)
         elif self.path == "/_ping":
             self.answer(200, text="OK")
         elif self.path == "/info":
@@ -115,8 +120,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         started = re.fullmatch(r"/containers/([0-9a-f]+)/start", self.path)
         if not self.api.is_up():
             self.close_connection = True
+        elif found := self.api.images.post(self.path):
+            self.answer(*found)
         elif started:
             status = self.api.start(started[1])
             self.answer(status, {"message": "No such container"} if status == 404 else None)
         else:
             self.answer(404, {"message": f"page not found: {self.path}"})
+
+    def do_DELETE(self):
+        if not self.api.is_up():
+            self.close_connection = True
+        else:
+            self.answer(*self.api.images.delete(self.path))
