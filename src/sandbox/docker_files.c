@@ -115,6 +115,13 @@ bool docker_is_anonymous_volume(const char *data_root, const char *path)
 	return strspn(path, "0123456789abcdef") == HEX_ID && strcmp(path + HEX_ID, "/_data") == 0;
 }
 
+bool docker_is_file_of(const char *data_root, const char *id, const char *path)
+{
+	_cleanup_free_ char *folder = xasprintf("%s/containers/%s/", data_root, id);
+
+	return folder && strncmp(path, folder, strlen(folder)) == 0 && !strchr(path + strlen(folder), '/');
+}
+
 /* The unit behind the number: k, m, g, t, p with "b" or "ib" behind, any case. 0: not one. */
 static uint64_t unit_factor(const char *s)
 {

@@ -33,6 +33,9 @@ int docker_has_container(const char *data_root, const char *id, struct error *er
 /* Whether a path is the data of a volume without a name: <data root>/volumes/<64 hex digits>/_data. */
 bool docker_is_anonymous_volume(const char *data_root, const char *path);
 
+/* Whether a path is a file that Docker keeps for that container: <data root>/containers/<id>/hosts... */
+bool docker_is_file_of(const char *data_root, const char *id, const char *path);
+
 /* "10G", "1.5gb", "300MiB", "1048576": as Docker reads a size (go-units, powers of 1024). */
 int docker_size_parse(const char *text, uint64_t *ret_bytes);
 

@@ -173,17 +173,20 @@ static int find_inner(int pool_fd, const char *id, struct places *places, struct
 	return errno ? error_errno(err, errno, "read the pool's '" POOL_SYSBOX "'") : 0;
 }
 
-static int find_volumes(const struct mount_table *table, const char *pool, const char *engine,
-			const struct bundle *bundle, struct places *places, struct error *err)
+static int find_binds(const struct mount_table *table, const char *pool, const char *engine, const char *id,
+		      const struct bundle *bundle, struct places *places, struct error *err)
 {
 	strv_foreach (&bundle->binds, i, source) {
 		struct error why = ERROR_INIT;
+		enum place_kind kind = PLACE_VOLUME;
 		int r;
 
-		if (!docker_is_anonymous_volume(engine, source))
+		if (docker_is_file_of(engine, id, source))
+			kind = PLACE_FILE;
+		else if (!docker_is_anonymous_volume(engine, source))
 			continue;
-		r = add_host_path(table, pool, PLACE_VOLUME, source, places, &why);
-		if (r == -EXDEV) /* a volume driver has mounted something else there */
+		r = add_host_path(table, pool, kind, source, places, &why);
+		if (r == -EXDEV) /* a volume driver, or the engine, has mounted something else there */
 			places->outside++;
 		else if (r < 0)
 			return error_set(err, why.code, "%s", why.message);
@@ -217,7 +220,7 @@ int places_find(const struct mount_table *table, int pool_fd, const char *pool, 
 	if (r == 0)
 		r = find_inner(pool_fd, id, &places, err);
 	if (r == 0)
-		r = find_volumes(table, pool, engine, bundle, &places, err);
+		r = find_binds(table, pool, engine, id, bundle, &places, err);
 	if (r < 0)
 		return r;
 	*ret = places;

@@ -1,7 +1,8 @@
 /*
  * Everything on the pool that a sandbox writes to: the upper and work directories of its root file
  * system, what sysbox-mgr keeps for it (sysbox/<kind>/<id>: its inner Docker above all), and its
- * volumes without a name. Named volumes outlive it and may be shared: they are not in its budget.
+ * volumes without a name; and the files that its engine keeps for it and mounts into it. Named volumes
+ * outlive it and may be shared: they are not in its budget.
  */
 #ifndef SANDBOX_PLACES_H
 #define SANDBOX_PLACES_H
@@ -14,6 +15,7 @@ enum place_kind {
 	PLACE_WORK,   /* overlayfs' work directory */
 	PLACE_INNER,  /* sysbox/<kind>/<id> */
 	PLACE_VOLUME, /* a volume without a name */
+	PLACE_FILE,   /* a file of the engine's that is mounted into it: /etc/hosts and its like */
 };
 
 struct place {

@@ -29,10 +29,10 @@ int pool_open(const char *pool, int *ret_fd, struct error *err)
 	return 0;
 }
 
-int pool_dir_open(int pool_fd, const char *path)
+static int open_below(int pool_fd, const char *path, int flags)
 {
 	struct open_how how = {
-		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		.flags = (unsigned)(O_RDONLY | O_CLOEXEC | flags),
 		.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH,
 	};
 	int fd = (int)syscall(SYS_openat2, pool_fd, path, &how, sizeof(how));
@@ -41,8 +41,25 @@ int pool_dir_open(int pool_fd, const char *path)
 		return fd;
 	/* Linux before 5.6, or a filter that does not know the call. */
 	if (errno == ENOSYS || errno == EPERM)
-		fd = openat(pool_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(pool_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | flags);
 	return fd < 0 ? -errno : fd;
+}
+
+int pool_dir_open(int pool_fd, const char *path)
+{
+	return open_below(pool_fd, path, O_DIRECTORY);
+}
+
+int pool_file_open(int pool_fd, const char *path)
+{
+	_cleanup_fd_ int fd = open_below(pool_fd, path, O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EINVAL;
 }
 
 int pool_dir_make(int pool_fd, const char *path, struct error *err)

@@ -43,4 +43,7 @@ int pool_dir_open(int pool_fd, const char *path);
 /* The same, made where it is not there (0700, its parent must be). */
 int pool_dir_make(int pool_fd, const char *path, struct error *err);
 
+/* A regular file of the pool, opened for reading; -EINVAL: it is none. -ENOENT without message. */
+int pool_file_open(int pool_fd, const char *path);
+
 #endif

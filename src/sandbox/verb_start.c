@@ -136,11 +136,35 @@ static int tag_into(struct starting *s, const struct place *place, int dir)
 	return r < 0 ? error_context(s->err, "put '%s' into project %u", place->path, s->record.project) : 0;
 }
 
-static int tag_place(struct starting *s, const struct place *place)
+/* A file by itself: what its directory holds besides is the engine's. */
+static int tag_file(struct starting *s, const struct place *place)
 {
-	_cleanup_fd_ int dir = pool_dir_open(s->pool, place->path);
+	_cleanup_fd_ int fd = pool_file_open(s->pool, place->path);
+	uint32_t project;
+	bool inherit;
 	int r;
 
+	if (fd == -ENOENT) /* not made yet; the runtime would fail */
+		return 0;
+	if (fd < 0)
+		return error_errno(s->err, fd, "open the pool's '%s'", place->path);
+	fault_point("start:tag");
+	r = quota_set_project(fd, s->record.project, false, s->err);
+	if (r == 0)
+		r = quota_get_project(fd, &project, &inherit, s->err);
+	if (r == 0 && project != s->record.project)
+		r = error_set(s->err, EIO, "it is in project %u afterwards", project);
+	return r < 0 ? error_context(s->err, "put '%s' into project %u", place->path, s->record.project) : 0;
+}
+
+static int tag_place(struct starting *s, const struct place *place)
+{
+	_cleanup_fd_ int dir = -EBADF;
+	int r;
+
+	if (place->kind == PLACE_FILE)
+		return tag_file(s, place);
+	dir = pool_dir_open(s->pool, place->path);
 	if (dir < 0)
 		return error_errno(s->err, dir, "open the pool's '%s'", place->path);
 	r = tag_holds(dir, s->record.project, s->err);

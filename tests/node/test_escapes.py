@@ -1,0 +1,70 @@
+"""No way out of a budget: escapes/escape.c tries them from inside of a sandbox, this looks at the pool."""
+
+import json
+import subprocess
+
+import budget_host
+from budget_host import M, inside, start
+from environment import HERE
+
+BUDGET = 64 * M
+# What a file system needs for itself while files are made elsewhere on it: its log, trees of free space.
+SLACK = 2 * M
+# These leave the sandbox's mounts in another order: each has one of its own.
+APART = ("inner-overlay", "bind-mounts", "nested-user-namespace")
+CLEAN = "rm -rf /big /part* /w* /more /data/* /var/lib/docker/* /var/lib/kubelet/* /var/lib/containerd/* " \
+        "/var/lib/buildkit/* /var/lib/rancher/k3s/* 2>/dev/null; " \
+        "for f in hosts hostname resolv.conf; do : >/etc/$f; done; sync"
+
+
+def build(folder):
+    program = folder / "escape"
+    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o", program, HERE / "escapes/escape.c"],
+                   check=True)
+    ways = subprocess.run([program], capture_output=True, text=True, check=True).stdout.split()
+    return program, ways
+
+
+def pool_used(node):
+    node.run("sync -f /var/lib/berth/pool")
+    return int(node.run("df -B1 --output=used /var/lib/berth/pool | tail -n 1").stdout)
+
+
+def new_box(node, name):
+    start(node, name, "--label", "berth.dev/disk=64M", "--volume", "/data")
+    node.run(["docker", "cp", "/root/escape", f"{name}:/escape"], timeout=120)
+
+
+def attempt(node, name, way):
+    """What the way came to, and what the pool holds more of than the sandbox's project does."""
+    number = budget_host.quota(node, name)["used_bytes"]
+    before = pool_used(node)
+    told = json.loads(inside(node, name, f"/escape {way}", timeout=900).stdout.splitlines()[-1])
+    used = budget_host.quota(node, name)["used_bytes"]
+    outside = (pool_used(node) - before) - (used - number)
+    return told, used, outside
+
+
+def test_no_way_out(node_factory, tmp_path):
+    program, ways = build(tmp_path)
+    assert len(ways) >= 15
+    node = budget_host.derive(node_factory)
+    node.put(program, "/root/escape", mode=0o755)
+    new_box(node, "box")
+    failures = []
+    for way in [*(way for way in ways if way not in APART), *APART]:
+        name = "box"
+        if way in APART:
+            name = f"box-{way}"
+            new_box(node, name)
+        told, used, outside = attempt(node, name, way)
+        line = f"{way:26} tried {told['tried'] // M:4}M  stopped by {told['stopped_by']:30} " \
+               f"in its project {used / M:6.1f}M  outside {outside / M:6.1f}M"
+        print(line, flush=True)
+        if used > BUDGET or outside > SLACK:
+            failures.append(line)
+        if way not in APART:
+            inside(node, name, CLEAN, check=False, timeout=600)
+        else:
+            node.run(["docker", "rm", "--force", "--volumes", name], timeout=300)
+    assert not failures, "\n".join(failures)
