@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/file.h"
 #include "base/units.h"
 
 #define ATTACH_TRIES	 64 /* others take free devices between our asking and our attaching */
@@ -266,6 +267,28 @@ int loop_find(int image_fd, struct loop_device *ret, struct error *err)
 	if (errno)
 		return error_errno(err, errno, "list '/sys/block'");
 	return error_set(err, ENOENT, "no loop device is attached to the image");
+}
+
+int loop_backing_file(unsigned device_major, unsigned device_minor, char **ret_path,
+		      struct error *err)
+{
+	_cleanup_free_ char *path = NULL;
+	char name[96];
+	size_t len;
+	int r;
+
+	(void)snprintf(name, sizeof(name), "/sys/dev/block/%u:%u/loop/backing_file", device_major,
+		       device_minor);
+	r = file_read_at(AT_FDCWD, name, PATH_MAX + 2, &path, &len);
+	if (r < 0)
+		return error_errno(err, r, "find the image of the block device %u:%u", device_major,
+				   device_minor);
+	if (len > 0 && path[len - 1] == '\n')
+		path[--len] = '\0';
+	if (path[0] != '/' || strlen(path) != len)
+		return error_set(err, EPROTO, "'%s' names no file", name);
+	*ret_path = TAKE_PTR(path);
+	return 0;
 }
 
 int loop_inspect(const char *device, struct loop_device *ret, struct error *err)

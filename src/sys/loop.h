@@ -37,6 +37,13 @@ int loop_attach(int image_fd, uint32_t block_size, struct loop_device *ret, stru
  */
 int loop_find(int image_fd, struct loop_device *ret, struct error *err);
 
+/*
+ * The image behind the block device with that number, as the kernel names its path now; free() it.
+ * Names only: whoever opens it asks loop_find. -ENOENT: no loop device, or nothing is attached.
+ */
+int loop_backing_file(unsigned device_major, unsigned device_minor, char **ret_path,
+		      struct error *err);
+
 /* -ENXIO: nothing is attached to it. */
 int loop_inspect(const char *device, struct loop_device *ret, struct error *err);
 

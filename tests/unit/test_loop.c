@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "sys/loop.h"
@@ -210,6 +211,31 @@ static void test_grow(void **state)
 	detach(loop.device);
 }
 
+static void test_backing_file(void **state)
+{
+	_cleanup_fd_ int image = -EBADF;
+	_cleanup_free_ char *path = NULL;
+	struct loop_device loop;
+	struct error err = ERROR_INIT;
+	struct stat st;
+
+	need_loop();
+	image = make_image(4 * MIB);
+	loop = attach(image, 0);
+	assert_int_equal(stat(loop.device, &st), 0);
+	if (loop_backing_file(major(st.st_rdev), minor(st.st_rdev), &path, &err) < 0)
+		fail_msg("%s", err.message);
+	/* It is unlinked: the kernel says so behind the name. */
+	assert_non_null(strstr(path, "/var/tmp/test_loop."));
+	assert_null(strchr(path, '\n'));
+	detach(loop.device);
+	free(TAKE_PTR(path));
+	assert_int_equal(loop_backing_file(major(st.st_rdev), minor(st.st_rdev), &path, &err), -ENOENT);
+	assert_int_equal(loop_backing_file(1, 3, &path, &err), -ENOENT);
+	assert_non_null(strstr(err.message, "1:3"));
+	assert_null(path);
+}
+
 static void test_direct_io(void **state)
 {
 	_cleanup_fd_ int image = -EBADF;
@@ -361,6 +387,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_read_only, teardown),
 		cmocka_unit_test_teardown(test_block_size, teardown),
 		cmocka_unit_test_teardown(test_grow, teardown),
+		cmocka_unit_test_teardown(test_backing_file, teardown),
 		cmocka_unit_test_teardown(test_direct_io, teardown),
 		cmocka_unit_test_teardown(test_not_an_image, teardown),
 		cmocka_unit_test_teardown(test_race, teardown),
