@@ -71,7 +71,8 @@ static const char *const OTHER_VERSION[] = { "keep", "upgrade", "exact", NULL };
 const struct spec_field spec_fields[] = {
 	{ "pool.size", SPEC_SIZE, AT(pool.size), "50G", .min = 1ULL << 30, .max = 1ULL << 50,
 	  .environment = "XFS_STORAGE_SIZE",
-	  .help = "Size of the pool's image. A pool that exists is never shrunk." },
+	  .help = "Size of the pool's image when it is made. One that exists is made larger by berth pool "
+		  "grow, and is never shrunk." },
 	{ "pool.image", SPEC_PATH, AT(pool.image), "/var/lib/docker-xfs.img",
 	  .help = "The image file that holds the pool's XFS file system." },
 	{ "pool.device", SPEC_PATH, AT(pool.device), "",
@@ -80,7 +81,19 @@ const struct spec_field spec_fields[] = {
 	  .help = "Give the image its blocks at once (full), as they are written (sparse), or fully "
 		  "where that leaves the reserve free (auto)." },
 	{ "pool.reserve", SPEC_SIZE, AT(pool.reserve), "2G", .max = 1ULL << 50,
-	  .help = "Space that must stay free on the image's own file system." },
+	  .help = "Space that must stay free on the image's own file system, when the image is made and "
+		  "when it grows; while a sparse one needs it, berth pool auto alerts below it." },
+	{ "pool.grow_at", SPEC_NUMBER, AT(pool.grow_at), "80", .max = 99,
+	  .help = "Percent used at which the pool's image grows by itself, looked at every minute; 0: "
+		  "never. A pool on a device grows when its device has, in any case." },
+	{ "pool.grow_by", SPEC_SIZE, AT(pool.grow_by), "10G", .min = 64ULL << 20, .max = 1ULL << 50,
+	  .help = "By how much it grows then, or by what the disk below has left beside the reserve." },
+	{ "pool.max_size", SPEC_SIZE, AT(pool.max_size), "0", .max = 1ULL << 50,
+	  .help = "The size past which the image does not grow by itself; 0: as far as the disk below "
+		  "and the reserve allow." },
+	{ "pool.trim", SPEC_BOOL, AT(pool.trim), "true",
+	  .help = "Give the pool's free space back to the disk below every week. An image that is "
+		  "allocated in full keeps its blocks unless pool.allocate is sparse." },
 	{ "docker.package", SPEC_STRING, AT(docker.package), "auto", .check = check_word,
 	  .help = "Package to install where there is no Docker; auto: docker.io on Debian and Ubuntu, "
 		  "docker on Amazon Linux, moby-engine on Fedora, docker-ce elsewhere and where its "

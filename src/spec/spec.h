@@ -39,6 +39,10 @@ struct spec {
 		uint64_t size;
 		uint64_t reserve;
 		int allocate; /* enum pool_allocate */
+		uint64_t grow_at; /* percent used, 0: never by itself */
+		uint64_t grow_by;
+		uint64_t max_size; /* 0: as far as the disk below goes */
+		bool trim;	   /* weekly */
 	} pool;
 	struct {
 		char *package; /* "auto" or a name */
