@@ -3,7 +3,7 @@
 # Needs nothing but bash: no functions of the bash-completion package.
 
 _berth_common="--root --config --enter-host --quiet --help --version"
-_berth_commands="plan install verify status uninstall config bundle quota prune version"
+_berth_commands="plan install verify status uninstall config bundle quota prune pool version"
 _berth_steps="preflight kernel program daemon-json docker sysbox pool services budgets prune"
 
 # The options of a command besides the common ones.
@@ -19,6 +19,7 @@ _berth_options()
 	bundle) echo "--json --output --suite --arch" ;;
 	quota) echo "--json --sort --filter --watch --force --dry-run" ;;
 	prune) echo "--json --dry-run --older-than --wait" ;;
+	pool) echo "--json --wait" ;;
 	version) echo "--json" ;;
 	esac
 }
@@ -58,6 +59,7 @@ _berth_operand()
 	"config ") _berth_words "check show" "$3" ;;
 	"bundle ") _berth_words "create verify" "$3" ;;
 	"quota ") _berth_words "ls get set reconcile" "$3" ;;
+	"pool ") _berth_words "status grow trim auto" "$3" ;;
 	"config check" | "bundle verify") _berth_paths -f "$3" ;;
 	esac
 }

@@ -56,11 +56,16 @@ const struct command commands[] = {
 	  .max = 2,
 	  .run = command_bundle },
 	{ .name = "pool",
-	  .operands = "attach PATH | detach PATH",
-	  .summary = "Find the pool's device (run by berth-pool.service)",
-	  .details = "A verb for units, not for people.",
-	  .hidden = true,
-	  .min = 2,
+	  .operands = "status | grow [SIZE] | trim | auto",
+	  .summary = "Look at the pool, let it grow while it is in use, trim it",
+	  .details = "status: how full, what it is on, how far it may grow, and whether the disk below will do.\n"
+		     "grow: to SIZE (80G, or +10G for more), as far as the disk below has room beside\n"
+		     "pool.reserve; on a device SIZE can be left out: all of it. A pool does not shrink.\n"
+		     "trim: give free space back to the disk below. auto: one pass of what a timer does every\n"
+		     "minute: grow where pool.grow_at says so, and exit 1 where it cannot, or where the disk\n"
+		     "below runs full.",
+	  .options = OPT_JSON | OPT_WAIT,
+	  .min = 1,
 	  .max = 2,
 	  .run = command_pool },
 	{ .name = "quota",

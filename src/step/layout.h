@@ -17,6 +17,8 @@
 #define RECONCILE_SERVICE "berth-reconcile.service"
 #define RECONCILE_TIMER	"berth-reconcile.timer"
 #define POOL_MOUNT	"var-lib-berth-pool.mount"
+#define POOL_AUTO	"berth-pool-auto" /* .service, .timer: growth by policy, and the watch */
+#define POOL_TRIM	"berth-pool-trim" /* .service, .timer */
 #define DOCKER_MOUNT	"var-lib-docker.mount"
 #define SYSBOX_MOUNT	"var-lib-sysbox.mount"
 #define PRUNE_SERVICE	"berth-prune.service"

@@ -131,6 +131,7 @@ def test_steps(complete, command):
 def test_verbs(complete):
     assert complete("config", "") == surface.usage_verbs("config")
     assert complete("bundle", "") == surface.usage_verbs("bundle")
+    assert complete("pool", "") == surface.usage_verbs("pool")
 
 
 @shells

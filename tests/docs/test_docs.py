@@ -95,7 +95,7 @@ def layout(name):
 
 @pytest.mark.parametrize("macro", ["BERTH_PROGRAM", "JOURNAL_FILE", "BACKUP_DIR", "CACHE_DIR", "POOL_DIR",
                                    "LOCK_FILE", "POOL_LINK", "POOL_SERVICE", "POOL_MOUNT", "DOCKER_MOUNT",
-                                   "SYSBOX_MOUNT", "PRUNE_SERVICE", "PRUNE_TIMER"])
+                                   "SYSBOX_MOUNT", "PRUNE_SERVICE", "PRUNE_TIMER", "POOL_AUTO", "POOL_TRIM"])
 def test_manual_has_the_files(macro):
     body = surface.manual().partition(".Sh FILES\n")[2].partition("\n.Sh ")[0]
     assert layout(macro) in body
