@@ -4,6 +4,7 @@
 
 #include "base/units.h"
 #include "change/move.h"
+#include "change/pool_now.h"
 #include "step/layout.h"
 #include "sys/fsinfo.h"
 #include "sys/loop.h"
@@ -42,11 +43,11 @@ void pool_check_size(struct step_context *ctx, struct report *report)
 	struct stat st;
 
 	if (*ctx->spec->pool.device || host_stat(ctx->host, ctx->spec->pool.image, &st, true) < 0 ||
-	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size == ctx->spec->pool.size)
-		return;
+	    !S_ISREG(st.st_mode) || (uint64_t)st.st_size >= ctx->spec->pool.size)
+		return; /* larger: it has grown since */
 	size_format((uint64_t)st.st_size, now);
 	size_format(ctx->spec->pool.size, wanted);
-	report_add(report, "pool.size", CHECK_WARN, "set pool.size to what it is",
+	report_add(report, "pool.size", CHECK_WARN, "run berth pool grow, or set pool.size to what it is",
 		   "the pool's image has %s, pool.size says %s: the size of a pool that is there is not "
 		   "changed by an installation", now, wanted);
 }
@@ -176,6 +177,44 @@ static void check_quota(int fd, struct report *report)
 			   state.accounting ? "on" : "off", state.enforcement ? "on" : "off");
 }
 
+/* Old copies stay until all is verified: what they take comes back. */
+static bool copies_stay(struct step_context *ctx)
+{
+	return host_exists(ctx->host, DOCKER_DATA ".berth-old") ||
+	       host_exists(ctx->host, SYSBOX_DATA ".berth-old");
+}
+
+static void check_disk(struct step_context *ctx, struct report *report)
+{
+	static const char FREE[] = "free space there; berth pool status has the figures, berth pool trim "
+				   "gives free space of the pool back";
+	_cleanup_(pool_now_release) struct pool_now now = POOL_NOW_INIT;
+	char promised[UNITS_MAX], available[UNITS_MAX];
+	const uint64_t reserve = ctx->spec->pool.reserve;
+	struct error err = ERROR_INIT;
+
+	if (pool_now_read(ctx->host, ctx->spec->pool.device, &now, &err) < 0) {
+		report_add(report, "pool.backing", CHECK_FAIL, REMEDY, "%s", err.message);
+		return;
+	}
+	size_format(pool_promised(&now.figures), promised);
+	size_format(now.figures.disk_free, available);
+	if (now.figures.device)
+		report_add(report, "pool.backing", CHECK_PASS, NULL,
+			   "the pool is on a device: no other disk can run full under it");
+	else if (pool_check_disk(&now.figures, reserve, &err) < 0)
+		report_add(report, "pool.backing", copies_stay(ctx) ? CHECK_WARN : CHECK_FAIL, FREE, "%s",
+			   err.message);
+	else if (pool_is_short(&now.figures, reserve))
+		report_add(report, "pool.backing", CHECK_WARN, FREE,
+			   "the disk below will be full before the pool is: %s of the image are not on it "
+			   "yet, and %s are free there", promised, available);
+	else
+		report_add(report, "pool.backing", CHECK_PASS, NULL,
+			   "%s of the pool's image are to be written yet, and %s are free below it", promised,
+			   available);
+}
+
 int pool_verify(struct step_context *ctx, struct report *report, struct error *err)
 {
 	_cleanup_fd_ int fd = -EBADF;
@@ -198,6 +237,7 @@ int pool_verify(struct step_context *ctx, struct report *report, struct error *e
 	check_mounts(ctx, report);
 	check_geometry(fd, report);
 	check_direct_io(ctx, report);
+	check_disk(ctx, report);
 	check_quota(fd, report);
 	check_enforcement(ctx, fd, report);
 	return 0;

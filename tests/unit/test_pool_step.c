@@ -14,6 +14,16 @@ static void said_that_a_pool_keeps_its_size(void **state)
 	must(step_pool.check(&step, &report, &must_err));
 	assert_verdict("pool.size", CHECK_WARN);
 	assert_says(check_of("pool.size")->text, "the pool's image has 50G, pool.size says 100G");
+	assert_says(check_of("pool.size")->remedy, "berth pool grow");
+}
+
+/* The setting stays what it was when the pool grows. */
+static void a_pool_that_has_grown_is_no_news(void **state)
+{
+	put("/var/lib/docker-xfs.img", "");
+	assert_int_equal(truncate(real("/var/lib/docker-xfs.img"), (off_t)spec.pool.size + 4096), 0);
+	must(step_pool.check(&step, &report, &must_err));
+	assert_null(check_of("pool.size"));
 }
 
 static void the_image_is_nothing_to_a_pool_on_a_device(void **state)
@@ -53,6 +63,7 @@ int main(void)
 		step_test(said_that_a_pool_keeps_its_size),
 		step_test(the_image_is_nothing_to_a_pool_on_a_device),
 		step_test(mounts_come_behind_the_data),
+		step_test(a_pool_that_has_grown_is_no_news),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
