@@ -7,6 +7,7 @@
 #include "change/packages.h"
 #include "step/layout.h"
 #include "step/pool_check.h"
+#include "step/pool_timers.h"
 #include "step/table.h"
 #include "sys/blkprobe.h"
 
@@ -219,6 +220,8 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 		r = plan_add(plan, &ctx->change, &change_pool_dir, POOL_DIR "/stash",
 			     json_pack("{s:i, s:s}", "mode", 0700, "into", POOL_DIR "/sysbox"), NULL,
 			     "sandboxes' inner data while Sysbox is away", err);
+	if (r >= 0)
+		r = pool_timers_plan(ctx, plan, err);
 	return r;
 }
 

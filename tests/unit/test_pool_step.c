@@ -57,6 +57,45 @@ static void mounts_come_behind_the_data(void **state)
 	assert_true(moved < mount);
 }
 
+static bool planned(const struct change_kind *kind, const char *target)
+{
+	return plan_find(&plan, kind, target) != NULL;
+}
+
+static void plan_with_tools(void)
+{
+	put("/usr/sbin/mkfs.xfs", "");
+	assert_int_equal(chmod(real("/usr/sbin/mkfs.xfs"), 0755), 0);
+	must(host_mkdirs(&host, "/var/lib", 0755, NULL, &must_err));
+	put_recorded("filesystem:/var/lib=ext4 214748364800 107374182400\n");
+	must(plan_step(&step_pool, &must_err));
+}
+
+static void timers_come_last(void **state)
+{
+	const struct change *last;
+
+	plan_with_tools();
+	assert_true(planned(&change_file, UNIT_DIR "/berth-pool-auto.service"));
+	assert_true(planned(&change_enable, "berth-pool-auto.timer"));
+	assert_true(planned(&change_start, "berth-pool-auto.timer"));
+	/* A service that is started by its timer is not started by us. */
+	assert_false(planned(&change_start, "berth-pool-auto.service"));
+	assert_false(planned(&change_start, "berth-pool-trim.service"));
+	last = &plan.items[plan.len - 1];
+	assert_ptr_equal(last->kind, &change_start);
+	assert_string_equal(last->target, "berth-pool-trim.timer");
+}
+
+static void without_trim_there_is_no_timer_for_it(void **state)
+{
+	spec.pool.trim = false;
+	plan_with_tools();
+	assert_true(planned(&change_start, "berth-pool-auto.timer"));
+	assert_false(planned(&change_enable, "berth-pool-trim.timer"));
+	assert_false(planned(&change_start, "berth-pool-trim.timer"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -64,6 +103,8 @@ int main(void)
 		step_test(the_image_is_nothing_to_a_pool_on_a_device),
 		step_test(mounts_come_behind_the_data),
 		step_test(a_pool_that_has_grown_is_no_news),
+		step_test(timers_come_last),
+		step_test(without_trim_there_is_no_timer_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
