@@ -24,7 +24,9 @@ static int extend(int fd, const struct pool_figures *f, uint64_t target, int all
 	if (code == 0)
 		return 0;
 	/* What a half allocation left: no device has seen it yet, and others need the space. */
-	(void)ftruncate(fd, from);
+	if (ftruncate(fd, from) < 0)
+		return error_errno(err, code, "extend '%s' (and its new part could not be taken off again)",
+				   f->name);
 	return error_errno(err, code, "extend '%s'", f->name);
 }
 
