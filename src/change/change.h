@@ -36,6 +36,7 @@ struct change_context {
 	const char *bundle_dir; /* an extracted bundle instead of the network, or NULL */
 	bool delete_data;   /* undo may delete what tenants have written */
 	bool reload_needed; /* unit files changed: daemon-reload before the next unit verb */
+	struct strv enabled; /* units that were enabled since, which systemd shows only after the next */
 	struct unit_states units; /* cache of context_unit() */
 	struct beside triggers;   /* of packages, at work while other changes are made (triggers.h) */
 };
@@ -53,6 +54,12 @@ void context_changed(struct change_context *ctx);
 
 /* daemon-reload where unit files changed since the last one. */
 int context_reload(struct change_context *ctx, struct error *err);
+
+/* A unit was enabled: it counts as that, and systemd is told by context_end(), once for all of them. */
+int context_enabled(struct change_context *ctx, const char *unit, struct error *err);
+
+/* Behind the last change: context_reload(), also for what was enabled. */
+int context_end(struct change_context *ctx, struct error *err);
 
 struct change_kind;
 

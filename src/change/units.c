@@ -101,6 +101,8 @@ static int enable_apply(struct change_context *ctx, const struct change *change,
 	int r = verb(ctx, "enable", change->target, err);
 
 	(void)before;
+	if (r == 0)
+		r = context_enabled(ctx, change->target, err);
 	return r < 0 ? r : done(ret_after, err);
 }
 
@@ -116,7 +118,11 @@ static int enable_undo(struct change_context *ctx, const struct change_record *r
 	    !unit_is(u->enabled, "enabled"))
 		return r;
 	*ret = UNDO_DONE;
-	return verb(ctx, "disable", record->target, err);
+	r = verb(ctx, "disable", record->target, err);
+	/* Which makes systemd read all of them anew. */
+	if (r == 0)
+		strv_release(&ctx->enabled);
+	return r;
 }
 
 const struct change_kind change_enable = {

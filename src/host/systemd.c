@@ -147,6 +147,8 @@ int systemd_verb(const struct host *host, const char *verb, const char *const *u
 
 	if (r == 0)
 		r = strv_add(&argv, "--quiet");
+	if (r == 0 && strcmp(verb, "enable") == 0)
+		r = strv_add(&argv, "--no-reload");
 	if (r == 0)
 		r = strv_add(&argv, verb);
 	for (const char *const *u = units; r == 0 && u && *u; u++)

@@ -36,6 +36,8 @@ static inline bool unit_is(const char *value, const char *expected)
 }
 
 /*
+ * enable does not make systemd read its units anew: what systemctl shows of them stays until then.
+ *
  * `systemctl VERB UNIT...` ("start", "stop", "enable", "disable", "restart", "daemon-reload" without
  * units). A failed start is told with the unit's last journal line.
  */

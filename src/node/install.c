@@ -78,7 +78,7 @@ static int apply_all(struct node *node, const struct plan *plan, struct error *e
 	}
 	stage_end(&stage, r == 0);
 	/* Files of units that no later change started (drop-ins alone) must be known all the same. */
-	return r < 0 ? r : context_reload(&node->ctx.change, err);
+	return r < 0 ? r : context_end(&node->ctx.change, err);
 }
 
 /*

@@ -158,7 +158,7 @@ _maybe_ static void put_systemctl(void)
 		"systemctl",
 		"edit() { [ -e \"$HOST_ROOT/units/$2\" ] || { echo \"Unit $2 not found.\" >&2; exit 5; }\n"
 		"  sed -i \"s/^$1=.*/$1=$3/\" \"$HOST_ROOT/units/$2\"; }\n"
-		"[ \"$1\" = --quiet ] && shift\n"
+		"while case $1 in --*) true;; *) false;; esac; do shift; done\n"
 		"verb=$1; shift\n"
 		"case $verb in\n"
 		"show) while [ \"$1\" != -- ]; do shift; done; shift; next=\n"

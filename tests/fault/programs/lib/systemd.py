@@ -111,7 +111,6 @@ def enable(unit):
         os.makedirs(os.path.dirname(real(link)), exist_ok=True)
         if not exists(link):
             os.symlink(path, real(link))
-    reload()
 
 
 def disable(unit):
@@ -495,6 +494,8 @@ def main(arguments):
     elif verb in VERBS:
         for unit in units:
             VERBS[verb](unit)
+        if verb == "enable" and "--no-reload" not in arguments:
+            reload()
     else:
         raise Failure(f"Unknown command verb {verb}.")
 
