@@ -13,7 +13,7 @@
 
 struct tagging {
 	struct tree_walk walk;
-	int side_fd;
+	struct tag_side *side;
 	uint32_t project;
 	struct tag_report report;
 	struct error *err;
@@ -39,7 +39,7 @@ static int fail(struct tagging *t, int code, const char *what, const char *name)
 static int copy_xattrs(struct tagging *t, const char *name)
 {
 	_cleanup_free_ char *from = xasprintf("/proc/self/fd/%d/%s", t->walk.fd, name);
-	_cleanup_free_ char *to = xasprintf("/proc/self/fd/%d/" REMADE, t->side_fd);
+	_cleanup_free_ char *to = xasprintf("/proc/self/fd/%d/" REMADE, t->side->fd);
 	char names[4096], value[4096];
 	ssize_t len = from && to ? llistxattr(from, names, sizeof(names)) : -1;
 
@@ -60,32 +60,43 @@ static int make_again(struct tagging *t, const char *name, const struct stat *st
 	char target[PATH_MAX];
 	ssize_t n;
 
-	if (unlinkat(t->side_fd, REMADE, 0) < 0 && errno != ENOENT)
+	if (unlinkat(t->side->fd, REMADE, 0) < 0 && errno != ENOENT)
 		return -errno;
 	if (!S_ISLNK(st->st_mode))
-		return mknodat(t->side_fd, REMADE, st->st_mode, st->st_rdev) < 0 ? -errno : 0;
+		return mknodat(t->side->fd, REMADE, st->st_mode, st->st_rdev) < 0 ? -errno : 0;
 	n = readlinkat(t->walk.fd, name, target, sizeof(target) - 1);
 	if (n < 0)
 		return -errno;
 	target[n] = '\0';
-	return symlinkat(target, t->side_fd, REMADE) < 0 ? -errno : 0;
+	return symlinkat(target, t->side->fd, REMADE) < 0 ? -errno : 0;
+}
+
+static int open_side(struct tagging *t)
+{
+	if (t->side->fd >= 0)
+		return 0;
+	t->side->fd = t->side->open(t->side, t->err);
+	return t->side->fd < 0 ? t->side->fd : quota_set_project(t->side->fd, t->project, true, t->err);
 }
 
 static int remake(struct tagging *t, const char *name, const struct stat *st)
 {
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
-	int r = make_again(t, name, st);
+	int r = open_side(t);
 
+	if (r < 0)
+		return r;
+	r = make_again(t, name, st);
 	if (r == 0)
 		r = copy_xattrs(t, name);
-	if (r == 0 && fchownat(t->side_fd, REMADE, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if (r == 0 && fchownat(t->side->fd, REMADE, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
 	/* The umask and the change of owner have touched the mode; a link has none. */
-	if (r == 0 && !S_ISLNK(st->st_mode) && fchmodat(t->side_fd, REMADE, st->st_mode & 07777, 0) < 0)
+	if (r == 0 && !S_ISLNK(st->st_mode) && fchmodat(t->side->fd, REMADE, st->st_mode & 07777, 0) < 0)
 		r = -errno;
-	if (r == 0 && utimensat(t->side_fd, REMADE, times, AT_SYMLINK_NOFOLLOW) < 0)
+	if (r == 0 && utimensat(t->side->fd, REMADE, times, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
-	if (r == 0 && renameat(t->side_fd, REMADE, t->walk.fd, name) < 0)
+	if (r == 0 && renameat(t->side->fd, REMADE, t->walk.fd, name) < 0)
 		r = -errno;
 	if (r < 0)
 		return fail(t, r, "make again in its project", name);
@@ -154,15 +165,14 @@ static int tag_below(struct tagging *t, int dir_fd)
 	return r;
 }
 
-int tag_tree(int dir_fd, int side_fd, uint32_t project, struct tag_report *ret, struct error *err)
+int tag_tree(int dir_fd, struct tag_side *side, uint32_t project, struct tag_report *ret,
+	     struct error *err)
 {
-	struct tagging t = { .walk = TREE_WALK_INIT, .side_fd = side_fd, .project = project, .err = err };
+	struct tagging t = { .walk = TREE_WALK_INIT, .side = side, .project = project, .err = err };
 	int r = tag_holds(dir_fd, project, err);
 
 	if (r == 0) {
-		r = quota_set_project(side_fd, project, true, err);
-		if (r == 0)
-			r = tag_below(&t, dir_fd);
+		r = tag_below(&t, dir_fd);
 		tree_walk_release(&t.walk);
 		if (r == 0)
 			r = quota_set_project(dir_fd, project, true, err);

@@ -1,27 +1,35 @@
 #include "sandbox/tag_by_side.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 
-#include "base/strbuf.h"
 #include "quota/tag.h"
 #include "sandbox/pool_dirs.h"
 
+struct pool_side {
+	struct tag_side side;
+	int pool_fd;
+	char path[256];
+};
+
+static int open_it(struct tag_side *side, struct error *err)
+{
+	const struct pool_side *s = (const struct pool_side *)side;
+	_cleanup_fd_ int top = pool_dir_make(s->pool_fd, POOL_SIDE, err);
+
+	return top < 0 ? top : pool_dir_make(s->pool_fd, s->path, err);
+}
+
 int tag_by_side(int pool_fd, const char *id, int dir_fd, uint32_t project, struct error *err)
 {
-	_cleanup_free_ char *path = xasprintf(POOL_SIDE "/%s.%d", id, (int)getpid());
-	_cleanup_fd_ int top = pool_dir_make(pool_fd, POOL_SIDE, err);
-	_cleanup_fd_ int side = -EBADF;
+	struct pool_side s = { .side = { .open = open_it, .fd = -EBADF }, .pool_fd = pool_fd };
 	int r;
 
-	if (top < 0)
-		return top;
-	if (!path)
-		return error_errno(err, ENOMEM, "tag what sandbox %.64s has", id);
-	side = pool_dir_make(pool_fd, path, err);
-	if (side < 0)
-		return side;
-	r = tag_tree(dir_fd, side, project, NULL, err);
+	(void)snprintf(s.path, sizeof(s.path), POOL_SIDE "/%.200s.%d", id, (int)getpid());
+	r = tag_tree(dir_fd, &s.side, project, NULL, err);
 	/* What a failure has left in it, reconcile takes away. */
-	(void)unlinkat(pool_fd, path, AT_REMOVEDIR);
+	if (s.side.fd >= 0)
+		(void)unlinkat(pool_fd, s.path, AT_REMOVEDIR);
+	fd_closep(&s.side.fd);
 	return r;
 }
