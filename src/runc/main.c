@@ -17,27 +17,35 @@
 
 #define FAILED 1 /* what runtimes exit with */
 
+/* Where the runtime has its state: as runc, sysbox-runc and crun have it by default. */
+static const char *root_of(const struct settings *settings, const struct command_line *line,
+			   char buf[static PATH_MAX])
+{
+	const char *slash = strrchr(settings->runtime, '/');
+
+	if (line->root)
+		return line->root;
+	(void)snprintf(buf, PATH_MAX, "/run/%s", slash ? slash + 1 : settings->runtime);
+	return buf;
+}
+
 static int before_create(const struct settings *settings, const struct command_line *line,
 			 struct error *err)
 {
-	char here[PATH_MAX];
+	char path[PATH_MAX], root[PATH_MAX];
 
-	if (line->bundle)
-		return verb_create(settings, line->id, line->bundle, err);
-	if (!getcwd(here, sizeof(here)))
-		return error_errno(err, errno, "find the bundle in the working directory");
-	return verb_create(settings, line->id, here, err);
+	/* Relative to the working directory, and that one by itself where nothing is said. */
+	if (!realpath(line->bundle ? line->bundle : ".", path))
+		return 0; /* for the runtime to say */
+	return verb_create(settings, root_of(settings, line, root), line->id, path, err);
 }
 
 static int before_start(const struct settings *settings, const struct command_line *line,
 			struct error *err)
 {
-	const char *slash = strrchr(settings->runtime, '/');
 	char root[PATH_MAX];
 
-	/* As runc, sysbox-runc and crun have it by default. */
-	(void)snprintf(root, sizeof(root), "/run/%s", slash ? slash + 1 : settings->runtime);
-	return verb_start(settings, line->root ? line->root : root, line->id, err);
+	return verb_start(settings, root_of(settings, line, root), line->id, err);
 }
 
 static int before_delete(const struct settings *settings, const struct command_line *line,

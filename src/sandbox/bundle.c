@@ -1,6 +1,7 @@
 #include "sandbox/bundle.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -109,7 +110,48 @@ int bundle_read(const char *path, struct bundle *ret, struct error *err)
 	return 0;
 }
 
-int bundle_find(const char *root, const char *id, char **ret_path, struct error *err)
+/* A link whose target is "<root>:<path>": made in one call, whole or not at all, gone with the boot. */
+int bundle_note(const char *notes, const char *root, const char *id, const char *path, struct error *err)
+{
+	_cleanup_free_ char *link = xasprintf("%s/%s", notes, id);
+	_cleanup_free_ char *text = xasprintf("%s:%s", root, path);
+	const char *slash = strrchr(notes, '/');
+	_cleanup_free_ char *parent = strndup(notes, (size_t)(slash - notes));
+
+	if (!link || !text || !parent)
+		return error_errno(err, ENOMEM, "note bundle '%s'", path);
+	if (mkdir(notes, 0700) < 0 && errno == ENOENT) {
+		(void)mkdir(parent, 0755);
+		(void)mkdir(notes, 0700);
+	}
+	(void)unlink(link);
+	return symlink(text, link) < 0 ? error_errno(err, errno, "note bundle '%s' at '%s'", path, link) : 0;
+}
+
+void bundle_forget(const char *notes, const char *id)
+{
+	_cleanup_free_ char *link = xasprintf("%s/%s", notes, id);
+
+	if (link)
+		(void)unlink(link);
+}
+
+static char *find_note(const char *notes, const char *root, const char *id)
+{
+	_cleanup_free_ char *link = xasprintf("%s/%s", notes, id);
+	size_t n = strlen(root);
+	char text[PATH_MAX];
+	ssize_t len = link ? readlink(link, text, sizeof(text) - 1) : -1;
+
+	if (len < 0)
+		return NULL;
+	text[len] = '\0';
+	if (strncmp(text, root, n) != 0 || text[n] != ':' || text[n + 1] != '/')
+		return NULL; /* another runtime's container of the same name */
+	return strdup(text + n + 1);
+}
+
+static int find_in_state(const char *root, const char *id, char **ret_path, struct error *err)
 {
 	_cleanup_free_ char *file = xasprintf("%s/%s/state.json", root, id);
 	_cleanup_json_ json_t *state = NULL;
@@ -135,4 +177,10 @@ int bundle_find(const char *root, const char *id, char **ret_path, struct error 
 		return error_set(err, EINVAL, "'%s' has no label with the path of the bundle", file);
 	*ret_path = strdup(path);
 	return *ret_path ? 1 : error_errno(err, ENOMEM, "look for container %s", id);
+}
+
+int bundle_find(const char *notes, const char *root, const char *id, char **ret_path, struct error *err)
+{
+	*ret_path = find_note(notes, root, id);
+	return *ret_path ? 1 : find_in_state(root, id, ret_path, err);
 }

@@ -1,8 +1,10 @@
 /*
  * The OCI bundle of a container: what a runtime was given to make it of.
  *
- * `create` names the bundle; for `start` it is in the runtime's own state, <root>/<id>/state.json, as
- * a label. The working directory is not it: an engine may run every runtime of a pod in one place.
+ * `create` names the bundle, and that is noted for `start`, which does not. Of a container that was
+ * created without us it is in the runtime's own state, <root>/<id>/state.json, as a label: a hundred
+ * kilobytes to be parsed for one path. The working directory is not it: an engine may run every runtime
+ * of a pod in one place.
  */
 #ifndef SANDBOX_BUNDLE_H
 #define SANDBOX_BUNDLE_H
@@ -29,10 +31,17 @@ void bundle_release(struct bundle *bundle);
  */
 int bundle_read(const char *path, struct bundle *ret, struct error *err);
 
+#define BUNDLE_NOTES "/run/berth/bundles"
+
+/* Note the path of a container that is being created; `notes` is a directory that is made. */
+int bundle_note(const char *notes, const char *root, const char *id, const char *path,
+		struct error *err);
+void bundle_forget(const char *notes, const char *id);
+
 /*
- * The bundle's path by the state of a container that was created. 1, or 0: the runtime knows no such
+ * The path that was noted, else the one by the runtime's state. 1, or 0: the runtime knows no such
  * container (which is for it to say).
  */
-int bundle_find(const char *root, const char *id, char **ret_path, struct error *err);
+int bundle_find(const char *notes, const char *root, const char *id, char **ret_path, struct error *err);
 
 #endif

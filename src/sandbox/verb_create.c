@@ -31,7 +31,7 @@ static bool was_reverted(const struct settings *settings, const char *id)
 	return record.mgr && record.mgr == record_mgr() && record.boot == record_boot();
 }
 
-int verb_create(const struct settings *settings, const char *id, const char *path, struct error *err)
+static int heal(const struct settings *settings, const char *id, const char *path, struct error *err)
 {
 	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
 	_cleanup_(bundle_release) struct bundle bundle = BUNDLE_INIT;
@@ -56,4 +56,12 @@ int verb_create(const struct settings *settings, const char *id, const char *pat
 	if (r == 0 && was_reverted(settings, id))
 		return 0;
 	return r < 0 ? r : heal_tree(upper, base, NULL, err);
+}
+
+int verb_create(const struct settings *settings, const char *root, const char *id, const char *path,
+		struct error *err)
+{
+	int r = *path == '/' ? bundle_note(BUNDLE_NOTES, root, id, path, err) : 0;
+
+	return r < 0 ? r : heal(settings, id, path, err);
 }

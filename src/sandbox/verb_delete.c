@@ -1,4 +1,5 @@
 #include "quota/budget.h"
+#include "sandbox/bundle.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/record.h"
 #include "sandbox/verbs.h"
@@ -12,8 +13,10 @@ int verb_delete(const struct settings *settings, const char *id, struct error *e
 	_cleanup_fd_ int pool = -EBADF;
 	struct record record;
 	struct budget budget;
-	int r = pool_open(settings->pool, &pool, err);
+	int r;
 
+	bundle_forget(BUNDLE_NOTES, id);
+	r = pool_open(settings->pool, &pool, err);
 	if (r == 0)
 		r = record_read(pool, id, &record, err);
 	if (r <= 0)

@@ -220,7 +220,7 @@ int verb_start(const struct settings *settings, const char *root, const char *id
 	_cleanup_fd_ int lock = -EBADF;
 	struct limit limit;
 	unsigned restored;
-	int r = bundle_find(root, id, &path, err);
+	int r = bundle_find(BUNDLE_NOTES, root, id, &path, err);
 
 	if (r <= 0)
 		return r;

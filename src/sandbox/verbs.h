@@ -11,10 +11,11 @@
 #include "sandbox/settings.h"
 
 /*
- * create: heal an upper directory that nobody reverted. Never where the bundle brings its own user
+ * create: note the bundle for the start, and heal an upper directory that nobody reverted. Never where the bundle brings its own user
  * namespace mappings: then its owners are right as they are.
  */
-int verb_create(const struct settings *settings, const char *id, const char *bundle, struct error *err);
+int verb_create(const struct settings *settings, const char *root, const char *id, const char *bundle,
+		struct error *err);
 
 /*
  * start: put back what was stashed, put everything the sandbox writes to into its project, set its limits

@@ -11,18 +11,18 @@ import pytest
 import surface
 
 RELEASE = pathlib.Path(os.environ.get("RELEASE", surface.ROOT / "build/release"))
-NEEDED = ["berth", "berth-runc", "meson/man/berth-config.5", "meson/man/config.yaml.example"]
+NEEDED = ["berth", "meson/man/berth-config.5", "meson/man/config.yaml.example"]
 MISSING = [name for name in NEEDED if not (RELEASE / name).exists()]
 needs_release = pytest.mark.skipif(bool(MISSING), reason=f"{RELEASE} has no {', '.join(MISSING)}: run make release")
 
-PROGRAMS = {"./usr/bin/berth", "./usr/libexec/berth/berth-runc"}
+PROGRAMS = {"./usr/bin/berth"}
 FILES = PROGRAMS | {
     "./usr/share/man/man8/berth.8.gz", "./usr/share/man/man5/berth-config.5.gz",
     "./usr/share/bash-completion/completions/berth", "./usr/share/zsh/vendor-completions/_berth",
     "./usr/share/doc/berth/config.yaml.example", "./usr/share/doc/berth/copyright",
     "./usr/share/doc/berth/changelog.gz", "./usr/share/doc/berth/README.md",
     "./usr/share/doc/berth/ARCHITECTURE.md", "./usr/share/doc/berth/SECURITY.md",
-    "./usr/share/doc/berth/docs/operations.md",
+    "./usr/share/doc/berth/docs/budgets.md", "./usr/share/doc/berth/docs/operations.md",
 }
 
 

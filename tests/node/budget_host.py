@@ -9,7 +9,7 @@ from setups import CONTAINER_IMAGE, apt_install, import_busybox
 M = 1 << 20
 
 
-def _prepare(node):
+def prepare(node):
     berth_host.put_berth(node)
     berth_host.install(node)
     apt_install(node, "busybox-static", "strace", "acl")
@@ -17,7 +17,7 @@ def _prepare(node):
 
 
 def derive(node_factory, suite="trixie"):
-    return node_factory.derive(berth_host.key_of("host with budgets 1"), _prepare, suite=suite, memory=2560)
+    return node_factory.derive(berth_host.key_of("host with budgets 1"), prepare, suite=suite, memory=2560)
 
 
 def start(node, name, *options, check=True):

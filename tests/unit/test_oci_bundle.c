@@ -113,17 +113,33 @@ static void found_by_the_runtimes_state(void **state)
 	_cleanup_free_ char *path = NULL;
 	struct error err = ERROR_INIT;
 
-	assert_int_equal(bundle_find(in(top, "run"), "none", &path, &err), 0);
+	assert_int_equal(bundle_find(in(top, "notes"), in(top, "run"), "none", &path, &err), 0);
 	put("run/c1/state.json", "{\"id\": \"c1\", \"config\": {\"labels\": [\"bundle=/from/an/annotation\", "
 				 "\"x=bundle=/no\", \"bundle=/run/b\"]}}");
-	assert_int_equal(bundle_find(in(top, "run"), "c1", &path, &err), 1);
+	assert_int_equal(bundle_find(in(top, "notes"), in(top, "run"), "c1", &path, &err), 1);
 	assert_string_equal(path, "/run/b");
 	put("run/c1/state.json", "{\"config\": {\"labels\": [\"bundle=relative\"]}}");
-	assert_int_equal(bundle_find(in(top, "run"), "c1", &path, &err), -EINVAL);
+	assert_int_equal(bundle_find(in(top, "notes"), in(top, "run"), "c1", &path, &err), -EINVAL);
 	put("run/c1/state.json", "{\"config\": 5}");
-	assert_int_equal(bundle_find(in(top, "run"), "c1", &path, &err), -EINVAL);
+	assert_int_equal(bundle_find(in(top, "notes"), in(top, "run"), "c1", &path, &err), -EINVAL);
 	put("run/c1/state.json", "{\"con");
-	assert_int_equal(bundle_find(in(top, "run"), "c1", &path, &err), -EINVAL);
+	assert_int_equal(bundle_find(in(top, "notes"), in(top, "run"), "c1", &path, &err), -EINVAL);
+}
+
+static void found_by_the_note_of_its_create(void **state)
+{
+	_cleanup_free_ char *path = NULL, *other = NULL;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(bundle_note(in(top, "deep/notes"), "/root/a", "c1", "/run/b", &err), 0);
+	assert_int_equal(bundle_note(in(top, "deep/notes"), "/root/a", "c1", "/run/c", &err), 0);
+	assert_int_equal(bundle_find(in(top, "deep/notes"), "/root/a", "c1", &path, &err), 1);
+	assert_string_equal(path, "/run/c");
+	/* Another root's container of that name, and one that is a beginning of it. */
+	assert_int_equal(bundle_find(in(top, "deep/notes"), "/root/b", "c1", &other, &err), 0);
+	assert_int_equal(bundle_find(in(top, "deep/notes"), "/root", "c1", &other, &err), 0);
+	bundle_forget(in(top, "deep/notes"), "c1");
+	assert_int_equal(bundle_find(in(top, "deep/notes"), "/root/a", "c1", &other, &err), 0);
 }
 
 static void dockers_own_files(void **state)
@@ -227,7 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_bundle),		   TEST(mappings_of_its_own),	 TEST(bundles_that_are_refused),
-		TEST(files_that_are_none), TEST(found_by_the_runtimes_state), TEST(dockers_own_files),
+		TEST(files_that_are_none), TEST(found_by_the_runtimes_state), TEST(found_by_the_note_of_its_create), TEST(dockers_own_files),
 		TEST(layers),		   TEST(paths_on_the_pool),
 	};
 
