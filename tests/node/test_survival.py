@@ -1,5 +1,6 @@
 """What kills a node, or Sysbox, costs no sandbox its data, its owners or its budget."""
 
+import berth_host
 import budget_host
 from budget_host import M, fill, inside, quota, restart, start
 
@@ -58,6 +59,14 @@ def test_sandboxes_survive(node_factory):
     node.run("kill -KILL $(systemctl show --property MainPID --value sysbox-mgr.service)")
     node.run("for i in $(seq 60); do systemctl is-active sysbox.service >/dev/null || exit 0; sleep 1; done; exit 1",
              timeout=120)
+    node.run(["systemctl", "start", "sysbox"], timeout=300)
+    for name in ("runs", "stopped"):
+        restart(node, name)
+        is_well(node, name)
+    node.run(["docker", "stop", "--time", "1", "stopped"], timeout=300)
+
+    # The package upgraded: its scripts stop and start Sysbox.
+    node.run(["dpkg", "--install", berth_host.SYSBOX], timeout=600, env={"DEBIAN_FRONTEND": "noninteractive"})
     node.run(["systemctl", "start", "sysbox"], timeout=300)
     for name in ("runs", "stopped"):
         restart(node, name)
