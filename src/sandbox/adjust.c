@@ -37,7 +37,8 @@ static int decide(const struct settings *settings, const char *id, const struct 
 int sandbox_adjust(const struct settings *settings, int pool_fd, const struct sandbox *sandbox,
 		   const struct adjustment *adjustment, uint64_t *ret_budget, struct error *err)
 {
-	struct record record = sandbox->record;
+	_cleanup_fd_ int lock = -EBADF;
+	struct record record;
 	char used[UNITS_MAX], wanted[UNITS_MAX];
 	struct budget budget;
 	uint64_t bytes = 0;
@@ -49,6 +50,13 @@ int sandbox_adjust(const struct settings *settings, int pool_fd, const struct sa
 		return error_set(err, ENOSPC, "it uses %s, more than %s: it could write nothing more; --force "
 				 "sets that all the same", size_format(sandbox->usage.used, used),
 				 size_format(bytes, wanted));
+	r = record_lock(pool_fd, &lock, err);
+	if (r == 0)
+		r = record_read(pool_fd, sandbox->id, &record, err);
+	if (r == 0)
+		r = error_set(err, ENOENT, "sandbox %.64s is gone", sandbox->id);
+	if (r < 0)
+		return r;
 	record.budget = bytes;
 	record.set = adjustment->by_default ? 0 : bytes ? bytes : RECORD_UNLIMITED;
 	budget = budget_make(bytes, settings->bytes_per_inode);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -76,6 +77,20 @@ static int parse_field(const char *word, struct record *record)
 							       put(record, &FIELDS[i], value);
 	}
 	return 0; /* of a later berth */
+}
+
+int record_lock(int pool_fd, int *ret_fd, struct error *err)
+{
+	_cleanup_fd_ int dir = pool_dir_make(pool_fd, POOL_SANDBOXES, err);
+
+	if (dir < 0)
+		return dir;
+	while (flock(dir, LOCK_EX) < 0) {
+		if (errno != EINTR)
+			return error_errno(err, errno, "lock the records of sandboxes");
+	}
+	*ret_fd = TAKE_FD(dir);
+	return 0;
 }
 
 int record_parse(const char *text, struct record *ret)

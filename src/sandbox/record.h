@@ -31,6 +31,12 @@ int record_remove(int pool_fd, const char *id, struct error *err);
 int record_parse(const char *text, struct record *ret);
 void record_format(const struct record *record, char ret[static RECORD_TEXT_MAX]);
 
+/*
+ * For whoever reads, changes and writes: nobody else does meanwhile. Held for the time of a few system
+ * calls, never while a runtime runs; closing the descriptor gives it back.
+ */
+int record_lock(int pool_fd, int *ret_fd, struct error *err);
+
 /* Of this boot, and of the sysbox-mgr that is there now (by its socket; 0: none). */
 uint64_t record_boot(void);
 uint64_t record_mgr(void);

@@ -10,13 +10,15 @@
  */
 int verb_delete(const struct settings *settings, const char *id, struct error *err)
 {
-	_cleanup_fd_ int pool = -EBADF;
+	_cleanup_fd_ int pool = -EBADF, lock = -EBADF;
 	struct record record;
 	struct budget budget;
 	int r;
 
 	bundle_forget(BUNDLE_NOTES, id);
 	r = pool_open(settings->pool, &pool, err);
+	if (r == 0)
+		r = record_lock(pool, &lock, err);
 	if (r == 0)
 		r = record_read(pool, id, &record, err);
 	if (r <= 0)

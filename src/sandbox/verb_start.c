@@ -190,8 +190,29 @@ static int bind_budget(struct starting *s, const struct limit *limit)
 	return r;
 }
 
-static int note(struct starting *s, const struct limit *limit)
+/* An operator may have set another budget since the record was read: then that one counts. */
+static int take_news(struct starting *s, struct limit *limit)
 {
+	struct record now = { 0 };
+	int r = record_read(s->pool, s->id, &now, s->err);
+
+	if (r <= 0 || now.set == s->record.set)
+		return r;
+	s->record.set = now.set;
+	r = decide_limit(s, limit);
+	return r < 0 ? r : budget_apply(s->pool, s->record.project,
+					budget_make(limit->bytes, s->settings->bytes_per_inode), s->err);
+}
+
+static int note(struct starting *s, struct limit *limit)
+{
+	_cleanup_fd_ int lock = -EBADF;
+	int r = record_lock(s->pool, &lock, s->err);
+
+	if (r == 0)
+		r = take_news(s, limit);
+	if (r < 0)
+		return r;
 	s->record.budget = limit->bytes;
 	s->record.running = true;
 	s->record.boot = record_boot();

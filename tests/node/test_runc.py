@@ -7,6 +7,7 @@ import budget_host
 import pytest
 from environment import HERE
 
+pytestmark = pytest.mark.xdist_group("runc")  # one node for all of them
 CASES = HERE / "remote/runc_cases.py"
 # Which of the moments at which it may be killed: SOAK=1 takes every one.
 KILL_STEP = "1" if os.environ.get("SOAK") == "1" else "7"
