@@ -12,11 +12,11 @@ _berth_options()
 	case $1 in
 	plan) echo "--json --step --bundle" ;;
 	install) echo "--json --dry-run --step --bundle --wait" ;;
-	verify) echo "--json --step" ;;
+	verify) echo "--json --step --wait" ;;
 	status) echo "--json --journal" ;;
 	uninstall) echo "--json --dry-run --delete-data --wait" ;;
 	config) echo "--json" ;;
-	bundle) echo "--json --output --suite --arch" ;;
+	bundle) echo "--json --output --suite --arch --wait" ;;
 	quota) echo "--json --sort --filter --watch --force --dry-run" ;;
 	prune) echo "--json --dry-run --older-than --wait" ;;
 	pool) echo "--json --wait" ;;

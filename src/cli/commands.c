@@ -22,7 +22,7 @@ const struct command commands[] = {
 	  .summary = "Prove that this machine is a working sandbox host",
 	  .details = "Docker, runtime, storage, quota enforcement by filling a small project, and a real\n"
 		     "sandbox. Exit status 2: checks failed.",
-	  .options = OPT_JSON | OPT_STEP,
+	  .options = OPT_JSON | OPT_STEP | OPT_WAIT,
 	  .run = command_verify },
 	{ .name = "status",
 	  .operands = "",
@@ -51,7 +51,7 @@ const struct command commands[] = {
 	  .details = "create: run it on a machine of the same suite and architecture with network; it\n"
 		     "resolves the packages as apt would on a clean node. verify: every digest in FILE.\n"
 		     "Then: berth install --bundle FILE.",
-	  .options = OPT_JSON | OPT_CREATE,
+	  .options = OPT_JSON | OPT_CREATE | OPT_WAIT,
 	  .min = 1,
 	  .max = 2,
 	  .run = command_bundle },

@@ -21,7 +21,7 @@ static int busy(int fd, struct error *err)
 
 	holder(fd, who, sizeof(who));
 	return error_set(err, EBUSY, "another berth is at work on this host (%s): wait for it "
-			 "(install, uninstall and pool can: --wait)", who);
+			 "(--wait does)", who);
 }
 
 static int wait_for(int fd, uint64_t wait_ms, const struct progress *progress, struct error *err)
