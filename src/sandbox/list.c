@@ -1,8 +1,6 @@
 #include "sandbox/list.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 
 #include "base/strbuf.h"
 #include "base/strv.h"
@@ -23,27 +21,50 @@ void sandboxes_release(struct sandboxes *list)
 	*list = SANDBOXES_INIT;
 }
 
-/* Everything in an area that is there once for all sandboxes: which ids have something in it. */
+/* Which sandboxes have something in an area: ids, sorted, some more than once. One look for all of them. */
 struct presence {
 	struct strv inner, stashed;
 };
 
-static int note_id(void *userdata, const char *kind, const char *id)
+static int note_stashed(void *userdata, const char *kind, const char *id)
 {
 	(void)kind;
-	return strv_add_new(userdata, id);
+	return strv_add(userdata, id);
 }
 
-static bool has_inner(int pool_fd, const struct strv *kinds, const char *id)
+static int read_inner(int pool_fd, struct strv *ret, struct error *err)
 {
-	strv_foreach (kinds, i, kind) {
-		_cleanup_free_ char *path = xasprintf(POOL_SYSBOX "/%s/%s", kind, id);
-		struct stat st;
+	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
+	int r = names_in(pool_fd, POOL_SYSBOX, &kinds, err);
 
-		if (path && fstatat(pool_fd, path, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			return true;
+	strv_foreach (&kinds, i, kind) {
+		_cleanup_free_ char *path = xasprintf(POOL_SYSBOX "/%s", kind);
+
+		if (r == 0 && kind[0] != '.')
+			r = path ? names_in(pool_fd, path, ret, err) : error_errno(err, ENOMEM, "list sandboxes");
 	}
-	return false;
+	return r;
+}
+
+static int read_presence(int pool_fd, struct presence *ret, struct error *err)
+{
+	int r = read_inner(pool_fd, &ret->inner, err);
+
+	if (r == 0)
+		r = stash_each(pool_fd, note_stashed, &ret->stashed, err);
+	strv_sort(&ret->inner);
+	strv_sort(&ret->stashed);
+	return r;
+}
+
+static int compare_names(const void *key, const void *item)
+{
+	return strcmp(key, *(char *const *)item);
+}
+
+static bool has(const struct strv *sorted, const char *id)
+{
+	return sorted->len && bsearch(id, sorted->items, sorted->len, sizeof(*sorted->items), compare_names);
 }
 
 static int fill(const struct settings *settings, int pool_fd, const char *id,
@@ -58,9 +79,9 @@ static int fill(const struct settings *settings, int pool_fd, const char *id,
 	if (r < 0)
 		return r;
 	ret->where = WHERE_LAYER;
-	if (has_inner(pool_fd, &presence->inner, id))
+	if (has(&presence->inner, id))
 		ret->where |= WHERE_INNER;
-	if (strv_contains(&presence->stashed, id))
+	if (has(&presence->stashed, id))
 		ret->where |= WHERE_STASH;
 	ret->gone_since = orphan_since(pool_fd, id);
 	ret->engine = "";
@@ -106,9 +127,7 @@ int sandboxes_read(const struct settings *settings, int pool_fd, struct sandboxe
 
 	*ret = SANDBOXES_INIT;
 	if (r == 0)
-		r = names_in(pool_fd, POOL_SYSBOX, &presence.inner, err);
-	if (r == 0)
-		r = stash_each(pool_fd, note_id, &presence.stashed, err);
+		r = read_presence(pool_fd, &presence, err);
 	if (r == 0)
 		r = read_all(settings, pool_fd, &ids, &presence, ret, err);
 	strv_release(&presence.inner);
