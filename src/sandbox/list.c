@@ -92,6 +92,9 @@ static int fill(const struct settings *settings, int pool_fd, const char *id,
 		if (files.anonymous_volumes)
 			ret->where |= WHERE_VOLUMES;
 	}
+	/* Removed by its engine, and nothing of it left: reconcile only has to note that. */
+	if (!ret->name && !record_is_running(&ret->record) && !ret->usage.used && !(ret->where & WHERE_STASH))
+		return 0;
 	ret->id = strdup(id);
 	return ret->id ? 1 : error_errno(err, ENOMEM, "list sandboxes");
 }

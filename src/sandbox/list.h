@@ -32,7 +32,7 @@ struct sandboxes {
 #define SANDBOXES_INIT ((struct sandboxes){ 0 })
 void sandboxes_release(struct sandboxes *list);
 
-/* In the order of their ids. One that cannot be read is left out and told by the error, which then is -EBADMSG;
+/* In the order of their ids, less those of which nothing is left. One that cannot be read is left out and told by the error, which then is -EBADMSG;
  * the list is good nevertheless. */
 int sandboxes_read(const struct settings *settings, int pool_fd, struct sandboxes *ret,
 		   struct error *err);
