@@ -194,6 +194,24 @@ static int find_binds(const struct mount_table *table, const char *pool, const c
 	return 0;
 }
 
+/*
+ * sysbox-runc mounts the overlay anew inside of the sandbox, with a work directory of its own beside the
+ * engine's (rootfs_init_linux.go). The host sees no mount of it; were it in another project, every copy-up
+ * would end with EXDEV.
+ */
+static int add_work(const struct mount_table *table, const char *pool, const char *work,
+		    struct places *places, struct error *err)
+{
+	_cleanup_free_ char *own = xasprintf("%s-sysbox", work);
+	struct stat st;
+	int r = own ? add_host_path(table, pool, PLACE_WORK, work, places, err) :
+		      error_errno(err, ENOMEM, "find the layer");
+
+	if (r == 0 && lstat(own, &st) == 0 && S_ISDIR(st.st_mode))
+		r = add_host_path(table, pool, PLACE_WORK, own, places, err);
+	return r;
+}
+
 static int find_layer(const struct mount_table *table, const char *pool, const char *rootfs,
 		      struct places *places, struct error *err)
 {
@@ -205,7 +223,7 @@ static int find_layer(const struct mount_table *table, const char *pool, const c
 		return r;
 	r = add_host_path(table, pool, PLACE_LAYER, layer.upper, places, err);
 	if (r == 0 && layer.work)
-		r = add_host_path(table, pool, PLACE_WORK, layer.work, places, err);
+		r = add_work(table, pool, layer.work, places, err);
 	if (r == 0)
 		(void)pool_path(table, pool, layer.dir, &places->layer_dir, &ignored);
 	return r;
