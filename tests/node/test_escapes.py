@@ -11,6 +11,8 @@ BUDGET = 64 * M
 # What a file system needs for itself: trees of free space, and the inodes, which are counted by their number
 # (one for each 8 KiB of a budget) and not by the 512 bytes that each of them takes.
 SLACK = 2 * M + BUDGET // 8192 * 512
+# The maps of a badly fragmented file are made when the kernel writes, past the limit if need be: a few blocks.
+MAPS = 128 * 1024
 # These leave the sandbox's mounts in another order: each has one of its own.
 APART = ("inner-overlay", "bind-mounts", "nested-user-namespace")
 CLEAN = "rm -rf /big /part* /w* /more /data/* /var/lib/docker/* /var/lib/kubelet/* /var/lib/containerd/* " \
@@ -62,7 +64,7 @@ def test_no_way_out(node_factory, tmp_path):
         line = f"{way:26} tried {told['tried'] // M:4}M  stopped by {told['stopped_by']:30} " \
                f"in its project {used / M:6.1f}M  outside {outside / M:6.1f}M"
         print(line, flush=True)
-        if used > BUDGET or outside > SLACK:
+        if used > BUDGET + MAPS or outside > SLACK:
             failures.append(line)
         if way not in APART:
             inside(node, name, CLEAN, check=False, timeout=600)

@@ -65,6 +65,7 @@ static int mount_rootfs_idmapped(const char *rootfs, int userns, struct failure 
 	_cleanup_(overlay_release) struct overlay overlay = { 0 };
 	_cleanup_(freep) char *lower = NULL;
 	_cleanup_(freep) char *options = NULL;
+	_cleanup_(freep) char *work = NULL;
 	int found = overlay_find(rootfs, &overlay, f);
 
 	if (found < 0)
@@ -73,10 +74,15 @@ static int mount_rootfs_idmapped(const char *rootfs, int userns, struct failure 
 		return fail(f, "'%s' is no overlay any more", rootfs);
 	if (map_layers(&overlay, userns, &lower, f) < 0)
 		return -1;
-	/* The engine's own mount goes on using upper and work directory: index=on would forbid it.
+	/*
+	 * The engine's own mount goes on using the upper directory: index=on would forbid it. The work
+	 * directory is one of our own, beside the engine's, as the real one makes it.
 	 */
+	work = format_string("%s-sysbox", overlay.work);
+	if (mkdir(work, 0700) < 0 && errno != EEXIST)
+		return fail_errno(f, "make '%s'", work);
 	options = format_string("lowerdir=%s,upperdir=%s,workdir=%s,index=off%s", lower,
-				overlay.upper, overlay.work, overlay.rest);
+				overlay.upper, work, overlay.rest);
 	if (mount("overlay", ROOTFS, "overlay", 0, options) < 0)
 		return fail_errno(f, "mount an overlay with %s", options);
 	return 0;
