@@ -100,11 +100,14 @@ answers_or_ended() {
 # --privileged is never among the options, nor is --runtime: Docker's default is Sysbox.
 start_sandbox() {
 	say "start a sandbox from $image, unprivileged, with a Docker of its own"
-	# The shell stays to be the parent that ends and buries what dockerd leaves behind.
+	# The shell stays to be the parent that ends and buries what dockerd leaves behind. Three tries: dockerd
+	# gives its containerd 15 seconds to start, which a busy machine may need.
 	docker run --detach --name "$box" --hostname "$example" "$@" --entrypoint sh "$image" -c '
 		trap "kill \$!; wait \$!; exit 0" TERM INT
-		rm -f /var/run/docker.pid /run/docker/containerd/*.pid
-		dockerd & wait $!' >/dev/null
+		for try in 1 2 3; do
+			rm -f /run/docker.pid /run/docker/containerd/*.pid
+			dockerd & wait $!
+		done' >/dev/null
 	unprivileged
 	try 300 answers_or_ended
 	docker exec "$box" docker version >/dev/null || fail "the Docker inside does not answer"
@@ -116,7 +119,8 @@ start_sandbox() {
 unprivileged() {
 	[ "$(docker inspect --format '{{.HostConfig.Privileged}} {{.HostConfig.Runtime}}' "$box")" = "false sysbox-runc" ] ||
 		fail "the sandbox is privileged, or not one of Sysbox's"
-	root_is=$(awk '$1 == 0 { print $2 }' "/proc/$(docker inspect --format '{{.State.Pid}}' "$box")/uid_map")
+	root_is=$(awk '$1 == 0 { print $2 }' "/proc/$(docker inspect --format '{{.State.Pid}}' "$box")/uid_map") ||
+		fail "the sandbox has ended"
 	[ "${root_is:-0}" -gt 0 ] || fail "root of the sandbox is root of this machine"
 	say "its root is the user $root_is of this machine"
 }
