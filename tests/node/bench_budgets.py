@@ -11,7 +11,7 @@ from environment import HERE
 
 ROOT = berth_host.ROOT
 POOL = "/var/lib/berth/pool"
-STARTS = 15
+STARTS = 30
 SANDBOXES = 1000
 STASHED = 200
 
@@ -124,8 +124,7 @@ def own_work(node):
 def run(node_class, suite):
     with tempfile.TemporaryDirectory() as folder:
         helper = build_helper(folder)
-        with node_class(suite, memory=3072) as node:
-            budget_host.prepare(node)
+        with node_class.derive(*budget_host.prepared(), suite=suite, memory=2560) as node:
             node.put(helper, "/root/bench-quota", mode=0o755)
             node.put(HERE / "remote/make_sandboxes.py", "/root/make_sandboxes.py", mode=0o755)
             good = [part(node) for part in (setting, own_work, stash, usage, growth, starts)]

@@ -16,8 +16,13 @@ def prepare(node):
     import_busybox(node)
 
 
+def prepared():
+    """Key and setup for derive(): one prepared node for all that look at budgets."""
+    return berth_host.key_of("host with budgets 1"), prepare
+
+
 def derive(node_factory, suite="trixie"):
-    return node_factory.derive(berth_host.key_of("host with budgets 1"), prepare, suite=suite, memory=2560)
+    return node_factory.derive(*prepared(), suite=suite, memory=2560)
 
 
 def start(node, name, *options, check=True):
