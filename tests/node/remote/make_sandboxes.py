@@ -31,7 +31,7 @@ def many(count):
         project, folder = 8000000 + number, POOL / f"docker/bench/s{number}"
         folder.mkdir(parents=True)
         tag(folder, project)
-        for file in range(20):
+        for file in range(100):
             (folder / str(file)).write_bytes(b"x" * 100)
         os.symlink(f"project={project} budget=314572800 set=0 running=0 boot=0 mgr=0",
                    POOL / f"sandboxes/bench{number}")
