@@ -181,6 +181,10 @@ static int find_in_state(const char *root, const char *id, char **ret_path, stru
 
 int bundle_find(const char *notes, const char *root, const char *id, char **ret_path, struct error *err)
 {
-	*ret_path = find_note(notes, root, id);
-	return *ret_path ? 1 : find_in_state(root, id, ret_path, err);
+	char *noted = find_note(notes, root, id);
+
+	if (!noted)
+		return find_in_state(root, id, ret_path, err);
+	*ret_path = noted;
+	return 1;
 }

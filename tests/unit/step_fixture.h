@@ -66,6 +66,7 @@ _maybe_ static void forget_plan(void)
 _maybe_ static int step_teardown(void **state)
 {
 	forget_plan();
+	change_context_release(&step.change);
 	report_release(&report);
 	facts_release(&step.facts);
 	os_clear(&step.os);
