@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "cli/command.h"
-#include "quota/budget.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/reconcile.h"
 #include "sandbox/stash.h"

@@ -15,7 +15,6 @@ struct tagging {
 	struct tree_walk walk;
 	struct tag_side *side;
 	uint32_t project;
-	struct tag_report report;
 	struct error *err;
 };
 
@@ -98,10 +97,7 @@ static int remake(struct tagging *t, const char *name, const struct stat *st)
 		r = -errno;
 	if (r == 0 && renameat(t->side->fd, REMADE, t->walk.fd, name) < 0)
 		r = -errno;
-	if (r < 0)
-		return fail(t, r, "make again in its project", name);
-	t->report.remade++;
-	return 0;
+	return r < 0 ? fail(t, r, "make again in its project", name) : 0;
 }
 
 static int tag_file(struct tagging *t, const char *name)
@@ -128,16 +124,13 @@ static int tag_entry(struct tagging *t, const char *name)
 
 	if (fstatat(t->walk.fd, name, &st, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT) < 0)
 		return fail(t, errno, "look at", name);
-	t->report.entries++;
 	if (S_ISREG(st.st_mode))
 		return tag_file(t, name);
 	if (!S_ISDIR(st.st_mode))
 		return remake(t, name, &st);
 	r = tree_walk_enter(&t->walk, name);
-	if (r == -EXDEV) {
-		t->report.skipped++;
+	if (r == -EXDEV) /* something else is mounted there */
 		return 0;
-	}
 	if (r < 0)
 		return fail(t, r, "enter", name);
 	return quota_set_project(t->walk.fd, t->project, true, t->err);
@@ -165,8 +158,7 @@ static int tag_below(struct tagging *t, int dir_fd)
 	return r;
 }
 
-int tag_tree(int dir_fd, struct tag_side *side, uint32_t project, struct tag_report *ret,
-	     struct error *err)
+int tag_tree(int dir_fd, struct tag_side *side, uint32_t project, struct error *err)
 {
 	struct tagging t = { .walk = TREE_WALK_INIT, .side = side, .project = project, .err = err };
 	int r = tag_holds(dir_fd, project, err);
@@ -182,7 +174,5 @@ int tag_tree(int dir_fd, struct tag_side *side, uint32_t project, struct tag_rep
 			r = error_set(err, EIO, "a directory that was put into project %u is not in it",
 				      project);
 	}
-	if (r > 0 && ret)
-		*ret = t.report;
 	return r < 0 ? r : 0;
 }

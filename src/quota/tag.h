@@ -12,12 +12,6 @@
 
 #include "base/error.h"
 
-struct tag_report {
-	uint64_t entries; /* looked at below the directory */
-	uint64_t remade;
-	uint64_t skipped; /* something else is mounted there */
-};
-
 /* Is it there already, and inherited by what is made in it? 1, 0 or -errno. */
 int tag_holds(int dir_fd, uint32_t project, struct error *err);
 
@@ -29,10 +23,9 @@ struct tag_side {
 };
 
 /*
- * `dir_fd` is an open directory (no O_PATH). `ret` may be NULL. Any failure leaves the directory
- * untagged, and the next call begins again.
+ * `dir_fd` is an open directory (no O_PATH). Any failure leaves the directory untagged, and the next
+ * call begins again.
  */
-int tag_tree(int dir_fd, struct tag_side *side, uint32_t project, struct tag_report *ret,
-	     struct error *err);
+int tag_tree(int dir_fd, struct tag_side *side, uint32_t project, struct error *err);
 
 #endif

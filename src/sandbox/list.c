@@ -9,7 +9,6 @@
 #include "sandbox/orphans.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/stash.h"
-#include "sandbox/stash_dirs.h"
 
 void sandboxes_release(struct sandboxes *list)
 {
@@ -35,13 +34,13 @@ static int note_stashed(void *userdata, const char *kind, const char *id)
 static int read_inner(int pool_fd, struct strv *ret, struct error *err)
 {
 	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
-	int r = names_in(pool_fd, POOL_SYSBOX, &kinds, err);
+	int r = pool_dir_names(pool_fd, POOL_SYSBOX, &kinds, err);
 
 	strv_foreach (&kinds, i, kind) {
 		_cleanup_free_ char *path = xasprintf(POOL_SYSBOX "/%s", kind);
 
 		if (r == 0 && kind[0] != '.')
-			r = path ? names_in(pool_fd, path, ret, err) : error_errno(err, ENOMEM, "list sandboxes");
+			r = path ? pool_dir_names(pool_fd, path, ret, err) : error_errno(err, ENOMEM, "list sandboxes");
 	}
 	return r;
 }
@@ -126,7 +125,7 @@ int sandboxes_read(const struct settings *settings, int pool_fd, struct sandboxe
 {
 	_cleanup_(strv_release) struct strv ids = STRV_INIT;
 	struct presence presence = { .inner = STRV_INIT, .stashed = STRV_INIT };
-	int r = names_in(pool_fd, POOL_SANDBOXES, &ids, err);
+	int r = pool_dir_names(pool_fd, POOL_SANDBOXES, &ids, err);
 
 	*ret = SANDBOXES_INIT;
 	if (r == 0)

@@ -1,6 +1,5 @@
 #include "sandbox/places.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -138,39 +137,27 @@ static int add_host_path(const struct mount_table *table, const char *pool, enum
 	return add(places, kind, below) < 0 ? error_errno(err, ENOMEM, "note '%s'", path) : 0;
 }
 
-static void close_dirp(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-
 /* sysbox/<kind>/<id>, for every kind there is: later Sysboxes may know more. */
 static int find_inner(int pool_fd, const char *id, struct places *places, struct error *err)
 {
-	_cleanup_(close_dirp) DIR *dir = NULL;
-	int fd = pool_dir_open(pool_fd, POOL_SYSBOX);
-	struct dirent *entry;
+	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
+	int r = pool_dir_names(pool_fd, POOL_SYSBOX, &kinds, err);
 
-	if (fd == -ENOENT)
-		return 0;
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		return error_errno(err, fd < 0 ? fd : errno, "read the pool's '" POOL_SYSBOX "'");
-	while (errno = 0, (entry = readdir(dir))) {
-		_cleanup_free_ char *below = NULL;
+	if (r < 0)
+		return r;
+	strv_foreach (&kinds, i, kind) {
+		_cleanup_free_ char *path = NULL;
 		struct stat st;
 
-		if (entry->d_name[0] == '.')
+		if (kind[0] == '.')
 			continue;
-		below = xasprintf("%s/%s", entry->d_name, id);
-		if (!below)
-			return error_errno(err, ENOMEM, "find what Sysbox keeps of %.64s", id);
-		if (fstatat(dirfd(dir), below, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+		path = xasprintf(POOL_SYSBOX "/%s/%s", kind, id);
+		if (path && (fstatat(pool_fd, path, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)))
 			continue;
-		if (add(places, PLACE_INNER, xasprintf(POOL_SYSBOX "/%s", below)) < 0)
+		if (add(places, PLACE_INNER, TAKE_PTR(path)) < 0)
 			return error_errno(err, ENOMEM, "find what Sysbox keeps of %.64s", id);
 	}
-	return errno ? error_errno(err, errno, "read the pool's '" POOL_SYSBOX "'") : 0;
+	return 0;
 }
 
 static int find_binds(const struct mount_table *table, const char *pool, const char *engine, const char *id,
@@ -186,9 +173,8 @@ static int find_binds(const struct mount_table *table, const char *pool, const c
 		else if (!docker_is_anonymous_volume(engine, source))
 			continue;
 		r = add_host_path(table, pool, kind, source, places, &why);
-		if (r == -EXDEV) /* a volume driver, or the engine, has mounted something else there */
-			places->outside++;
-		else if (r < 0)
+		/* -EXDEV: a volume driver, or the engine, has mounted something else there. */
+		if (r < 0 && r != -EXDEV)
 			return error_set(err, why.code, "%s", why.message);
 	}
 	return 0;

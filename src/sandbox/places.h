@@ -27,7 +27,6 @@ struct places {
 	struct place *items;
 	size_t len;
 	char *layer_dir; /* the engine's directory of the layer (overlay2/<layer>), where it keeps a project */
-	unsigned outside; /* anonymous volumes that are on no pool: mounts of something else */
 };
 
 #define PLACES_INIT ((struct places){ 0 })

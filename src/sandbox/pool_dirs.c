@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "sys/dir_names.h"
+
 bool sandbox_id_valid(const char *id)
 {
 	static const char OK[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
@@ -72,4 +74,12 @@ int pool_dir_make(int pool_fd, const char *path, struct error *err)
 		return error_errno(err, errno, "make the pool's '%s'", path);
 	fd = pool_dir_open(pool_fd, path);
 	return fd < 0 ? error_errno(err, fd, "open the pool's '%s'", path) : fd;
+}
+
+int pool_dir_names(int pool_fd, const char *path, struct strv *ret, struct error *err)
+{
+	_cleanup_fd_ int fd = pool_dir_open(pool_fd, path);
+	int r = fd == -ENOENT ? 0 : fd < 0 ? fd : dir_names(fd, ret);
+
+	return r < 0 ? error_errno(err, r, "read the pool's '%s'", path) : 0;
 }

@@ -17,8 +17,8 @@
 #define SANDBOX_POOL_DIRS_H
 
 #include "base/error.h"
+#include "base/strv.h"
 
-#define POOL_DOCKER    "docker"
 #define POOL_SYSBOX    "sysbox"
 #define POOL_STASH     "stash"
 #define POOL_RESTORE   "restore"
@@ -42,6 +42,9 @@ int pool_dir_open(int pool_fd, const char *path);
 
 /* The same, made where it is not there (0700, its parent must be). */
 int pool_dir_make(int pool_fd, const char *path, struct error *err);
+
+/* The names in one, added and sorted (dir_names); of one that is not there none. */
+int pool_dir_names(int pool_fd, const char *path, struct strv *ret, struct error *err);
 
 /* A regular file of the pool, opened for reading; -EINVAL: it is none. -ENOENT without message. */
 int pool_file_open(int pool_fd, const char *path);

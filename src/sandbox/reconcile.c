@@ -15,7 +15,6 @@
 #include "sandbox/project.h"
 #include "sandbox/record.h"
 #include "sandbox/stash.h"
-#include "sandbox/stash_dirs.h"
 #include "sandbox/tag_by_side.h"
 #include "sys/quota.h"
 #include "sys/tree_remove.h"
@@ -83,7 +82,7 @@ static int check_tag(struct work *w, const char *id, const char *kind, uint32_t 
 static int check_tags(struct work *w, const char *id, const struct record *record, struct error *err)
 {
 	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
-	int r = record_is_running(record) ? names_in(w->pool, POOL_SYSBOX, &kinds, err) : 0;
+	int r = record_is_running(record) ? pool_dir_names(w->pool, POOL_SYSBOX, &kinds, err) : 0;
 
 	/* Of a stopped one, what comes back from the stash is tagged at its start. */
 	strv_foreach (&kinds, i, kind) {
@@ -93,8 +92,9 @@ static int check_tags(struct work *w, const char *id, const struct record *recor
 	return r;
 }
 
-/* 1: released; 0: files that are not removed yet still count. */
-static int release(struct work *w, uint32_t project, const char *id, struct error *err)
+/* What is not removed yet still counts: then it stays until it does not. */
+static int release(struct work *w, uint32_t project, const char *owner, const char *what, bool record,
+		   struct error *err)
 {
 	_cleanup_fd_ int claims = pool_dir_open(w->pool, POOL_PROJECTS);
 	struct quota_usage now;
@@ -103,17 +103,17 @@ static int release(struct work *w, uint32_t project, const char *id, struct erro
 
 	if (r < 0 || now.used || now.inodes)
 		return r;
-	(void)snprintf(detail, sizeof(detail), "project %u", project);
+	(void)snprintf(detail, sizeof(detail), "project %u%s", project, what);
 	if (!w->options->dry_run) {
 		r = quota_set_limit(w->pool, project, 0, 0, err);
 		if (r == 0 && claims >= 0)
-			r = claim_release(claims, project, id, err);
-		if (r == 0)
-			r = record_remove(w->pool, id, err);
+			r = claim_release(claims, project, owner, err);
+		if (r == 0 && record)
+			r = record_remove(w->pool, owner, err);
 	}
 	if (r == 0)
-		did(w, "release", id, detail);
-	return r < 0 ? r : 1;
+		did(w, "release", owner, detail);
+	return r;
 }
 
 static int age_stash(struct work *w, const char *id, struct error *err)
@@ -159,8 +159,7 @@ static int check_sandbox(struct work *w, const char *id, struct error *err)
 	}
 	if (strv_contains(&w->stashed, id))
 		return age_stash(w, id, err);
-	r = has ? release(w, record.project, id, err) : 0;
-	return r < 0 ? r : 0;
+	return has ? release(w, record.project, id, "", true, err) : 0;
 }
 
 static int note_stashed(void *userdata, const char *kind, const char *id)
@@ -171,32 +170,12 @@ static int note_stashed(void *userdata, const char *kind, const char *id)
 	return strv_add_new(&w->stashed, id);
 }
 
-static int release_claim(struct work *w, int claims, uint32_t project, const char *owner,
-			 struct error *err)
-{
-	struct quota_usage now;
-	char detail[64];
-	int r = quota_get(w->pool, project, &now, err);
-
-	if (r < 0 || now.used || now.inodes)
-		return r;
-	(void)snprintf(detail, sizeof(detail), "project %u, which nobody uses", project);
-	if (!w->options->dry_run) {
-		r = quota_set_limit(w->pool, project, 0, 0, err);
-		if (r == 0)
-			r = claim_release(claims, project, owner, err);
-	}
-	if (r == 0)
-		did(w, "release", owner, detail);
-	return r;
-}
-
 /* Claims of sandboxes without a record: of starts that failed, or of records that were lost. */
 static int check_claims(struct work *w, struct error *err)
 {
 	_cleanup_fd_ int claims = pool_dir_open(w->pool, POOL_PROJECTS);
 	_cleanup_(strv_release) struct strv names = STRV_INIT;
-	int r = names_in(w->pool, POOL_PROJECTS, &names, err);
+	int r = pool_dir_names(w->pool, POOL_PROJECTS, &names, err);
 
 	strv_foreach (&names, i, name) {
 		char owner[CLAIM_OWNER_MAX];
@@ -217,7 +196,7 @@ static int check_claims(struct work *w, struct error *err)
 		else if (r > 0)
 			r = record.project != (uint32_t)project;
 		if (r > 0)
-			r = release_claim(w, claims, (uint32_t)project, owner, err);
+			r = release(w, (uint32_t)project, owner, ", which nobody uses", false, err);
 	}
 	return r < 0 ? r : 0;
 }
@@ -227,7 +206,7 @@ static int empty_side(struct work *w, struct error *err)
 {
 	_cleanup_fd_ int side = pool_dir_open(w->pool, POOL_SIDE);
 	_cleanup_(strv_release) struct strv names = STRV_INIT;
-	int r = side < 0 ? 0 : names_in(w->pool, POOL_SIDE, &names, err);
+	int r = side < 0 ? 0 : pool_dir_names(w->pool, POOL_SIDE, &names, err);
 
 	strv_foreach (&names, i, name) {
 		_cleanup_fd_ int dir = openat(side, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -246,7 +225,7 @@ static int empty_side(struct work *w, struct error *err)
 static int check_sandboxes(struct work *w, struct error *err)
 {
 	_cleanup_(strv_release) struct strv ids = STRV_INIT;
-	int r = names_in(w->pool, POOL_SANDBOXES, &ids, err);
+	int r = pool_dir_names(w->pool, POOL_SANDBOXES, &ids, err);
 	int result = 0;
 
 	strv_foreach (&w->stashed, i, id) {
@@ -296,7 +275,7 @@ int reconcile_default(const struct settings *settings, int pool_fd, struct error
 int reconcile_reserves(const struct settings *settings, int pool_fd, struct error *err)
 {
 	_cleanup_(strv_release) struct strv ids = STRV_INIT;
-	int r = names_in(pool_fd, POOL_SANDBOXES, &ids, err);
+	int r = pool_dir_names(pool_fd, POOL_SANDBOXES, &ids, err);
 	int result = r;
 
 	strv_foreach (&ids, i, id) {

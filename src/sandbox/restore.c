@@ -7,6 +7,7 @@
 #include "sandbox/pool_dirs.h"
 #include "sandbox/stash.h"
 #include "sandbox/stash_dirs.h"
+#include "sys/dir_names.h"
 
 #define DROPS_MAX     1000
 #define SHIFTED_FROM  65536 /* owners from here on are of a user namespace */
@@ -15,7 +16,7 @@
 static int put_aside(int pool_fd, int volume, const char *id, struct error *err)
 {
 	_cleanup_fd_ int drop = pool_dir_make(pool_fd, POOL_DROP, err);
-	int r = drop < 0 ? drop : is_empty(volume);
+	int r = drop < 0 ? drop : dir_is_empty(volume);
 
 	if (drop < 0)
 		return drop;
@@ -109,23 +110,37 @@ static int restore_volume(int pool_fd, const char *kind, const char *id, struct 
 	return r < 0 ? r : 1;
 }
 
-int stash_restore(int pool_fd, const char *id, unsigned *ret_restored, struct error *err)
+/* Each once, though it may be in both: a volume is asked for in either place. */
+static int find_kinds(int pool_fd, struct strv *ret, struct error *err)
 {
 	static const char *const AREAS[] = { POOL_STASH, POOL_RESTORE };
-	unsigned restored = 0;
+	int r = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(AREAS); i++) {
-		_cleanup_(strv_release) struct strv kinds = STRV_INIT;
-		int r = names_in(pool_fd, AREAS[i], &kinds, err);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(AREAS); i++) {
+		_cleanup_(strv_release) struct strv names = STRV_INIT;
 
-		strv_foreach (&kinds, k, kind) {
-			if (r >= 0)
-				r = restore_volume(pool_fd, kind, id, err);
-			restored += r > 0;
+		r = pool_dir_names(pool_fd, AREAS[i], &names, err);
+		strv_foreach (&names, k, name) {
+			if (r == 0 && strv_add_new(ret, name) < 0)
+				r = error_errno(err, ENOMEM, "look into the stash");
 		}
-		if (r < 0)
-			return r;
 	}
+	return r;
+}
+
+int stash_restore(int pool_fd, const char *id, unsigned *ret_restored, struct error *err)
+{
+	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
+	unsigned restored = 0;
+	int r = find_kinds(pool_fd, &kinds, err);
+
+	strv_foreach (&kinds, i, kind) {
+		if (r >= 0)
+			r = restore_volume(pool_fd, kind, id, err);
+		restored += r > 0;
+	}
+	if (r < 0)
+		return r;
 	*ret_restored = restored;
 	return 0;
 }

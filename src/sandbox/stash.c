@@ -6,6 +6,7 @@
 #include "base/strbuf.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/stash_dirs.h"
+#include "sys/dir_names.h"
 #include "sys/tree_remove.h"
 
 /* Restoring it was cut off: what is in the volume already goes back to what is not yet. */
@@ -43,7 +44,7 @@ static int stash_volume(int pool_fd, const char *kind, const char *id, struct st
 		return volume == -ENOENT || volume == -ENOTDIR || volume == -ELOOP ?
 			       0 :
 			       error_errno(err, volume, "open a volume");
-	r = is_empty(volume);
+	r = dir_is_empty(volume);
 	if (r != 0)
 		return r < 0 ? error_errno(err, r, "read a volume") : 0;
 	r = move_volume(pool_fd, POOL_SYSBOX, POOL_STASH, kind, id, "stash:rename", err);
@@ -57,7 +58,7 @@ static int stash_area(int pool_fd, const char *area, const char *kind, struct st
 {
 	_cleanup_free_ char *path = xasprintf("%s/%s", area, kind);
 	_cleanup_(strv_release) struct strv ids = STRV_INIT;
-	int r = path ? names_in(pool_fd, path, &ids, first) : error_errno(first, ENOMEM, "stash");
+	int r = path ? pool_dir_names(pool_fd, path, &ids, first) : error_errno(first, ENOMEM, "stash");
 
 	strv_foreach (&ids, i, id) {
 		struct error err = ERROR_INIT;
@@ -78,7 +79,7 @@ int stash_all(int pool_fd, struct stash_report *ret, struct error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(AREAS); i++) {
 		_cleanup_(strv_release) struct strv kinds = STRV_INIT;
 		struct error first = ERROR_INIT;
-		int r = names_in(pool_fd, AREAS[i], &kinds, &first);
+		int r = pool_dir_names(pool_fd, AREAS[i], &kinds, &first);
 
 		strv_foreach (&kinds, k, kind) {
 			struct error why = ERROR_INIT;
@@ -98,14 +99,15 @@ int stash_all(int pool_fd, struct stash_report *ret, struct error *err)
 static int each_in(int pool_fd, const char *area, stash_fn each, void *userdata, struct error *err)
 {
 	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
-	int r = names_in(pool_fd, area, &kinds, err);
+	int r = pool_dir_names(pool_fd, area, &kinds, err);
 
 	strv_foreach (&kinds, i, kind) {
 		_cleanup_(strv_release) struct strv ids = STRV_INIT;
 		_cleanup_free_ char *path = xasprintf("%s/%s", area, kind);
 
 		if (r >= 0)
-			r = path ? names_in(pool_fd, path, &ids, err) : -ENOMEM;
+			r = path ? pool_dir_names(pool_fd, path, &ids, err) :
+				   error_errno(err, ENOMEM, "list the stash");
 		strv_foreach (&ids, k, id) {
 			if (r >= 0)
 				r = each(userdata, kind, id);
@@ -176,7 +178,7 @@ int stash_remove(int pool_fd, const char *id, struct error *err)
 		_cleanup_(strv_release) struct strv kinds = STRV_INIT;
 
 		if (r == 0)
-			r = names_in(pool_fd, AREAS[i], &kinds, err);
+			r = pool_dir_names(pool_fd, AREAS[i], &kinds, err);
 		strv_foreach (&kinds, k, kind) {
 			_cleanup_free_ char *folder = xasprintf("%s/%s", AREAS[i], kind);
 

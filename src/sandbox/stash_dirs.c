@@ -1,6 +1,5 @@
 #include "sandbox/stash_dirs.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
@@ -8,57 +7,7 @@
 #include "base/fault.h"
 #include "base/strbuf.h"
 #include "sandbox/pool_dirs.h"
-
-static void close_dirp(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-
-static int read_names(int fd, struct strv *ret)
-{
-	_cleanup_(close_dirp) DIR *dir = NULL;
-	int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *entry;
-
-	dir = copy < 0 ? NULL : fdopendir(copy);
-	if (!dir)
-		return -errno;
-	while (errno = 0, (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (strv_add(ret, entry->d_name) < 0)
-			return -ENOMEM;
-	}
-	if (errno)
-		return -errno;
-	strv_sort(ret);
-	return 0;
-}
-
-int names_in(int pool_fd, const char *path, struct strv *ret, struct error *err)
-{
-	_cleanup_fd_ int fd = pool_dir_open(pool_fd, path);
-	int r = fd == -ENOENT ? 0 : fd < 0 ? fd : read_names(fd, ret);
-
-	return r < 0 ? error_errno(err, r, "read the pool's '%s'", path) : 0;
-}
-
-int is_empty(int dir_fd)
-{
-	_cleanup_(close_dirp) DIR *dir = NULL;
-	int copy = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct dirent *entry;
-
-	dir = copy < 0 ? NULL : fdopendir(copy);
-	if (!dir)
-		return -errno;
-	while (errno = 0, (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			return 0;
-	}
-	return errno ? -errno : 1;
-}
+#include "sys/dir_names.h"
 
 bool is_volume_kind(const char *name)
 {
@@ -75,7 +24,7 @@ int volume_open(int pool_fd, const char *area, const char *kind, const char *id)
 int move_entries(int from_fd, int to_fd, const char *point, struct error *err)
 {
 	_cleanup_(strv_release) struct strv names = STRV_INIT;
-	int r = read_names(from_fd, &names);
+	int r = dir_names(from_fd, &names);
 
 	if (r < 0)
 		return error_errno(err, r, "read a volume");

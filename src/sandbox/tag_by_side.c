@@ -26,7 +26,7 @@ int tag_by_side(int pool_fd, const char *id, int dir_fd, uint32_t project, struc
 	int r;
 
 	(void)snprintf(s.path, sizeof(s.path), POOL_SIDE "/%.200s.%d", id, (int)getpid());
-	r = tag_tree(dir_fd, &s.side, project, NULL, err);
+	r = tag_tree(dir_fd, &s.side, project, err);
 	/* What a failure has left in it, reconcile takes away. */
 	if (s.side.fd >= 0)
 		(void)unlinkat(pool_fd, s.path, AT_REMOVEDIR);

@@ -1,9 +1,10 @@
 #include "sys/tree_walk.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
+
+#include "sys/dir_names.h"
 
 void tree_walk_release(struct tree_walk *walk)
 {
@@ -15,41 +16,11 @@ void tree_walk_release(struct tree_walk *walk)
 	*walk = TREE_WALK_INIT;
 }
 
-static void close_dirp(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-
-static int read_names(int fd, struct strv *ret)
-{
-	_cleanup_fd_ int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_(close_dirp) DIR *dir = NULL;
-	struct dirent *entry;
-
-	if (copy < 0)
-		return -errno;
-	dir = fdopendir(copy);
-	if (!dir)
-		return -errno;
-	(void)TAKE_FD(copy);
-	while (errno = 0, (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		if (strv_add(ret, entry->d_name) < 0)
-			return -ENOMEM;
-	}
-	if (errno)
-		return -errno;
-	strv_sort(ret);
-	return 0;
-}
-
 static int push(struct tree_walk *walk, int fd)
 {
 	_cleanup_(strv_release) struct strv names = STRV_INIT;
 	struct stat st;
-	int r = fstat(fd, &st) < 0 ? -errno : read_names(fd, &names);
+	int r = fstat(fd, &st) < 0 ? -errno : dir_names(fd, &names);
 
 	if (r < 0)
 		return r;

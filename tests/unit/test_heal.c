@@ -16,8 +16,7 @@ static const char *at(const char *path)
 static int setup(void **state)
 {
 	(void)state;
-	memcpy(top + sizeof(top) - 7, "XXXXXX", 6);
-	assert_non_null(mkdtemp(top));
+	fresh_dir(top);
 	return 0;
 }
 
@@ -30,11 +29,7 @@ static int teardown(void **state)
 
 static void put(const char *name, const char *text)
 {
-	int fd = open(at(name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(close(fd), 0);
+	put_text(at(name), text);
 }
 
 static void base_of_the_range(void **state)

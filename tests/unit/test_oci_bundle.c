@@ -10,8 +10,7 @@ static char top[] = "/tmp/berth-oci-XXXXXX";
 static int setup(void **state)
 {
 	(void)state;
-	memcpy(top + sizeof(top) - 7, "XXXXXX", 6);
-	assert_non_null(mkdtemp(top));
+	fresh_dir(top);
 	make_dirs(in(top, "b"));
 	make_dirs(in(top, "run/c1"));
 	return 0;
@@ -26,11 +25,7 @@ static int teardown(void **state)
 
 static void put(const char *name, const char *text)
 {
-	int fd = open(in(top, name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(close(fd), 0);
+	put_text(in(top, name), text);
 }
 
 static void a_bundle(void **state)

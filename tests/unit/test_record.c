@@ -10,8 +10,7 @@ static int pool = -EBADF;
 static int setup(void **state)
 {
 	(void)state;
-	memcpy(top + sizeof(top) - 7, "XXXXXX", 6);
-	assert_non_null(mkdtemp(top));
+	fresh_dir(top);
 	pool = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return pool < 0;
 }

@@ -18,15 +18,6 @@ static const char *at(const char *path)
 	return in(top, path);
 }
 
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(close(fd), 0);
-}
-
 static char *entry(const char *area, const char *kind, const char *id, unsigned number)
 {
 	char *path = xasprintf("%s/%s/%s/%s/e%u", top, area, kind, id, number);
@@ -54,7 +45,7 @@ static void make_volumes(const char *id, const char *text)
 		for (unsigned i = 0; text && i < ENTRIES; i++) {
 			_cleanup_free_ char *file = entry(POOL_SYSBOX, KINDS[k], id, i);
 
-			write_text(file, text);
+			put_text(file, text);
 		}
 	}
 }
@@ -78,8 +69,7 @@ static bool has_text(const char *path, const char *text)
 static int setup(void **state)
 {
 	(void)state;
-	memcpy(top + sizeof(top) - 7, "XXXXXX", 6);
-	assert_non_null(mkdtemp(top));
+	fresh_dir(top);
 	mgr_wipes();
 	pool = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(pool >= 0);
@@ -188,6 +178,15 @@ static void assert_in_volume(const char *text)
 	}
 }
 
+/* sysbox-mgr is back, and the sandbox starts: its data is where it was, whatever the image brought. */
+static void assert_starts_again(const char *image)
+{
+	mgr_wipes();
+	make_volumes(BOX, image);
+	must_restore();
+	assert_in_volume("mine");
+}
+
 static void into_the_stash_and_back(void **state)
 {
 	_cleanup_free_ char *path = volume(POOL_SYSBOX, "docker", BOX);
@@ -199,10 +198,7 @@ static void into_the_stash_and_back(void **state)
 	must_stash();
 	assert_once("mine");
 	assert_false(exists(path));
-	mgr_wipes();
-	make_volumes(BOX, "image");
-	must_restore();
-	assert_in_volume("mine");
+	assert_starts_again("image");
 	assert_ok(stat(path, &st));
 	assert_int_equal(st.st_mode & 07777, 0710);
 	assert_true(has_text(at(POOL_DROP "/" BOX ".0/e0"), "image"));
@@ -224,10 +220,7 @@ static void stash_is_cut_anywhere(void **state)
 		assert_once("mine");
 		must_stash();
 		assert_once("mine");
-		mgr_wipes();
-		make_volumes(BOX, "image");
-		must_restore();
-		assert_in_volume("mine");
+		assert_starts_again("image");
 	}
 	assert_true(points > ARRAY_SIZE(KINDS));
 }
@@ -258,10 +251,7 @@ static void restore_is_cut_anywhere(void **state)
 		assert_int_equal(cut(number, work_restore), 1);
 		must_stash();
 		assert_once("mine");
-		mgr_wipes();
-		make_volumes(BOX, "image");
-		must_restore();
-		assert_in_volume("mine");
+		assert_starts_again("image");
 	}
 	/* Every entry of every kind, those of the image put aside, and the directories. */
 	assert_true(number > ARRAY_SIZE(KINDS) * ENTRIES * 2);
@@ -278,10 +268,7 @@ static void both_are_cut_anywhere(void **state)
 			assert_once("mine");
 			must_stash();
 			assert_once("mine");
-			mgr_wipes();
-			make_volumes(BOX, NULL);
-			must_restore();
-			assert_in_volume("mine");
+			assert_starts_again(NULL);
 		}
 	}
 }
@@ -325,9 +312,9 @@ static void what_is_no_volume_is_left(void **state)
 	make_dirs(at(POOL_SYSBOX "/rootfs/" BOX "/overlay2"));
 	make_dirs(at(POOL_SYSBOX "/shiftfs/uuid/x"));
 	make_dirs(at("elsewhere"));
-	write_text(at("elsewhere/secret"), "x");
+	put_text(at("elsewhere/secret"), "x");
 	assert_ok(symlink(at("elsewhere"), at(POOL_SYSBOX "/docker/" BOX)));
-	write_text(at(POOL_SYSBOX "/docker/file"), "x");
+	put_text(at(POOL_SYSBOX "/docker/file"), "x");
 	assert_int_equal(stash_all(pool, &report, &err), 0);
 	assert_int_equal(report.stashed, 0);
 	assert_true(exists(at(POOL_SYSBOX "/rootfs/" BOX "/overlay2")));

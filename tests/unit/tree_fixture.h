@@ -73,6 +73,22 @@ _maybe_ static const char *in(const char *dir, const char *name)
 	return path;
 }
 
+/* A new and empty directory; `path` ends with six characters that are chosen anew each time. */
+_maybe_ static void fresh_dir(char *path)
+{
+	memset(path + strlen(path) - 6, 'X', 6);
+	assert_non_null(mkdtemp(path));
+}
+
+_maybe_ static void put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(close(fd), 0);
+}
+
 _maybe_ static void put_file(const char *path, size_t len, mode_t mode)
 {
 	_cleanup_free_ char *data = malloc(len + 1);
