@@ -85,10 +85,11 @@ int docker_image_load_from(const struct docker *docker, http_source_fn source, v
 	return load(docker, &request, err);
 }
 
-int docker_image_remove(const struct docker *docker, const char *ref, bool force,
+/* `absent`: that it is gone already is as good. */
+static int remove_image(const struct docker *docker, const char *ref, const char *query, bool absent,
 			uint64_t timeout_ms, struct error *err)
 {
-	_cleanup_free_ char *url = xasprintf("/images/%s%s", ref, force ? "?force=1" : "");
+	_cleanup_free_ char *url = xasprintf("/images/%s%s", ref, query);
 	const struct http_request request = {
 		.method = "DELETE",
 		.url = url,
@@ -100,8 +101,14 @@ int docker_image_remove(const struct docker *docker, const char *ref, bool force
 		return r;
 	if (!url)
 		return error_errno(err, ENOMEM, "remove the image '%s'", ref);
-	r = docker_ask_plain(docker, &request, true, err);
+	r = docker_ask_plain(docker, &request, absent, err);
 	return r < 0 ? error_context(err, "remove the image '%s'", ref) : 0;
+}
+
+int docker_image_remove(const struct docker *docker, const char *ref, bool force,
+			uint64_t timeout_ms, struct error *err)
+{
+	return remove_image(docker, ref, force ? "?force=1" : "", true, timeout_ms, err);
 }
 
 int docker_images(const struct docker *docker, uint64_t timeout_ms, json_t **ret, struct error *err)
@@ -133,20 +140,8 @@ int docker_image_inspect(const struct docker *docker, const char *ref, uint64_t 
 int docker_image_delete(const struct docker *docker, const char *ref, bool parents,
 			uint64_t timeout_ms, struct error *err)
 {
-	_cleanup_free_ char *url = xasprintf("/images/%s?force=0&noprune=%d", ref, !parents);
-	const struct http_request request = {
-		.method = "DELETE",
-		.url = url,
-		.timeout_ms = timeout_ms,
-	};
-	int r = docker_check_image(ref, err);
-
-	if (r < 0)
-		return r;
-	if (!url)
-		return error_errno(err, ENOMEM, "remove the image '%s'", ref);
-	r = docker_ask_plain(docker, &request, false, err);
-	return r < 0 ? error_context(err, "remove the image '%s'", ref) : 0;
+	return remove_image(docker, ref, parents ? "?force=0&noprune=0" : "?force=0&noprune=1", false,
+			    timeout_ms, err);
 }
 
 int docker_image_tag(const struct docker *docker, const char *ref, const char *tag,
