@@ -1,6 +1,7 @@
 /* Budgets are kept: once an hour what drifted is put right, and what is gone is released. */
 #include "step/layout.h"
 #include "step/table.h"
+#include "step/unit_plan.h"
 
 static const char SERVICE[] =
 	"# Written by berth: budgets of sandboxes put right, and what sandboxes that are gone have left released.\n"
@@ -33,17 +34,7 @@ static const char TIMER[] =
 
 static int plan_budgets(struct step_context *ctx, struct plan *plan, struct error *err)
 {
-	int r = plan_file(plan, &ctx->change, UNIT_DIR "/" RECONCILE_SERVICE, SERVICE, 0644, NULL, err);
-
-	if (r >= 0)
-		r = plan_file(plan, &ctx->change, UNIT_DIR "/" RECONCILE_TIMER, TIMER, 0644, NULL, err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_enable, RECONCILE_TIMER, json_object(), NULL, NULL,
-			     err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_start, RECONCILE_TIMER, json_object(), NULL, NULL,
-			     err);
-	return r;
+	return plan_timer(ctx, plan, RECONCILE_SERVICE, SERVICE, RECONCILE_TIMER, TIMER, err);
 }
 
 const struct step step_budgets = {

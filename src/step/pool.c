@@ -9,6 +9,7 @@
 #include "step/pool_check.h"
 #include "step/pool_timers.h"
 #include "step/table.h"
+#include "step/unit_plan.h"
 #include "sys/blkprobe.h"
 
 #include <fcntl.h>
@@ -182,11 +183,7 @@ static int plan_part(struct step_context *ctx, struct plan *plan, const struct p
 	if (r >= 0)
 		r = plan_file(plan, &ctx->change, path, unit, 0644, NULL, err);
 	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_enable, p->mount, json_object(), NULL, NULL,
-			     err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_start, p->mount, json_object(), NULL, NULL,
-			     err);
+		r = plan_running(ctx, plan, p->mount, err);
 	return r;
 }
 

@@ -1,6 +1,7 @@
 #include "step/pool_timers.h"
 
 #include "step/layout.h"
+#include "step/unit_plan.h"
 
 /*
  * Both run only while the pool is mounted, and go with it: a trim under way would keep it busy.
@@ -52,16 +53,6 @@ static const char TRIM_TIMER[] = TIMER("berth pool trim, every week", "OnCalenda
 								      "RandomizedDelaySec=6h\n"
 								      "AccuracySec=10min\n");
 
-static int plan_timer(struct step_context *ctx, struct plan *plan, const char *timer,
-		      struct error *err)
-{
-	int r = plan_add(plan, &ctx->change, &change_enable, timer, json_object(), NULL, NULL, err);
-
-	return r < 0 ? r
-		     : plan_add(plan, &ctx->change, &change_start, timer, json_object(), NULL, NULL,
-				err);
-}
-
 int pool_timers_plan(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	static const struct {
@@ -77,9 +68,9 @@ int pool_timers_plan(struct step_context *ctx, struct plan *plan, struct error *
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(FILES); i++)
 		r = plan_file(plan, &ctx->change, FILES[i].path, FILES[i].text, 0644, NULL, err);
 	if (r >= 0)
-		r = plan_timer(ctx, plan, POOL_AUTO ".timer", err);
+		r = plan_running(ctx, plan, POOL_AUTO ".timer", err);
 	/* One that was enabled before it was switched off stays, and does nothing. */
 	if (r >= 0 && ctx->spec->pool.trim)
-		r = plan_timer(ctx, plan, POOL_TRIM ".timer", err);
+		r = plan_running(ctx, plan, POOL_TRIM ".timer", err);
 	return r;
 }

@@ -1,6 +1,7 @@
 /* Unused images and build cache go once a day, by a timer: a pool that fills up stops sandboxes. */
 #include "step/layout.h"
 #include "step/table.h"
+#include "step/unit_plan.h"
 
 /* At the lowest priority: it has all day, and the sandboxes have none of it to spare. */
 static const char SERVICE[] =
@@ -34,20 +35,9 @@ static const char TIMER[] =
 
 static int plan_prune(struct step_context *ctx, struct plan *plan, struct error *err)
 {
-	int r;
-
 	if (!ctx->spec->prune.enabled)
 		return 0;
-	r = plan_file(plan, &ctx->change, UNIT_DIR "/" PRUNE_SERVICE, SERVICE, 0644, NULL, err);
-	if (r >= 0)
-		r = plan_file(plan, &ctx->change, UNIT_DIR "/" PRUNE_TIMER, TIMER, 0644, NULL, err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_enable, PRUNE_TIMER, json_object(), NULL,
-			     NULL, err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_start, PRUNE_TIMER, json_object(), NULL,
-			     NULL, err);
-	return r;
+	return plan_timer(ctx, plan, PRUNE_SERVICE, SERVICE, PRUNE_TIMER, TIMER, err);
 }
 
 static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
