@@ -1,5 +1,6 @@
 #include "base/timestamp.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Exactly `n` digits from *s on; *s is left behind them. */
@@ -86,4 +87,33 @@ int timestamp_parse(const char *s, int64_t *ret)
 	*ret = ((days_since_1970(year, month, day) * 24 + hour) * 60 + minute - offset) * 60 +
 	       second + more;
 	return 0;
+}
+
+/* days_since_1970() turned round, era by era of 400 years (Howard Hinnant's civil_from_days). */
+static void date_of(int64_t days, int *ret_year, int *ret_month, int *ret_day)
+{
+	int64_t z = days + 719468, era = (z >= 0 ? z : z - 146096) / 146097, of_era = z - era * 146097;
+	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * year + year / 4 - year / 100);
+	int64_t march = (5 * of_year + 2) / 153;
+
+	*ret_day = (int)(of_year - (153 * march + 2) / 5 + 1);
+	*ret_month = (int)(march < 10 ? march + 3 : march - 9);
+	*ret_year = (int)(year + era * 400 + (*ret_month <= 2));
+}
+
+const char *timestamp_format(int64_t seconds, char buf[static TIMESTAMP_MAX])
+{
+	const int64_t first = days_since_1970(1, 1, 1) * 86400;
+	const int64_t last = days_since_1970(10000, 1, 1) * 86400 - 1;
+	int year, month, day, rest;
+	int64_t days;
+
+	seconds = MIN_OF(MAX_OF(seconds, first), last);
+	days = (seconds >= 0 ? seconds : seconds - 86399) / 86400;
+	rest = (int)(seconds - days * 86400);
+	date_of(days, &year, &month, &day);
+	(void)snprintf(buf, TIMESTAMP_MAX, "%04d-%02d-%02dT%02d:%02d:%02dZ", year % 10000, month % 100,
+		       day % 100, rest / 3600 % 100, rest / 60 % 60, rest % 60);
+	return buf;
 }

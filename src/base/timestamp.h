@@ -10,4 +10,11 @@
  */
 int timestamp_parse(const char *s, int64_t *ret);
 
+/*
+ * "2024-05-01T08:11:12Z", in UTC, of seconds since 1970 in the same years; others become the nearest
+ * of them. By the calendar alone: the C library's way brings time zones into a small program.
+ */
+#define TIMESTAMP_MAX 32
+const char *timestamp_format(int64_t seconds, char buf[static TIMESTAMP_MAX]);
+
 #endif
