@@ -110,7 +110,8 @@ struct change_kind {
 	int (*apply)(struct change_context *ctx, const struct change *change, const json_t *before,
 		     json_t **ret_after, struct error *err);
 
-	/* `why` gets one line when the outcome is UNDO_LEFT. Must itself be repeatable after a cut. */
+	/* `why` gets one line when the outcome is UNDO_LEFT, or to be told with another. Must itself
+	 * be repeatable after a cut. */
 	int (*undo)(struct change_context *ctx, const struct change_record *record,
 		    enum undo_outcome *ret, struct strbuf *why, struct error *err);
 };

@@ -10,6 +10,7 @@ static const struct package_manager MANAGERS[] = {
 		.install = apt_install,
 		.finish = apt_configure_pending,
 		.repair = apt_repair,
+		.tells_cut_off = true,
 		.remove = apt_purge,
 		.simulate_remove = apt_simulate_purge,
 	},

@@ -31,6 +31,9 @@ struct package_manager {
 	int (*repair)(struct change_context *ctx, const struct strv *items,
 		      const struct strv *added, struct error *err);
 
+	/* Does its database say of a package that its unpacking was cut off? */
+	bool tells_cut_off;
+
 	/* Remove just these, with what they leave on removal. */
 	int (*remove)(struct change_context *ctx, const struct strv *names, struct error *err);
 

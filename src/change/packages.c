@@ -155,18 +155,19 @@ static int prepare_file(struct change_context *ctx, const json_t *value, struct 
 	return r < 0 ? r : check_archive(ctx, json_get_string(value, "path"), err);
 }
 
-static int items_of(const json_t *want, struct strv *ret)
+/* What to ask the package manager for; `only` these packages of it (NULL: all). */
+static int items_of(const json_t *want, const struct strv *only, struct strv *ret)
 {
 	json_t *value;
 	size_t i;
 	int r = 0;
 
 	json_array_foreach(json_object_get(want, "packages"), i, value) {
-		if (r == 0)
+		if (r == 0 && (!only || strv_contains(only, json_string_value(value))))
 			r = strv_add(ret, json_string_value(value));
 	}
 	json_array_foreach(json_object_get(want, "files"), i, value) {
-		if (r == 0)
+		if (r == 0 && (!only || strv_contains(only, json_get_string(value, "package"))))
 			r = strv_add(ret, json_get_string(value, "path"));
 	}
 	return r;
@@ -186,7 +187,7 @@ static int prepare(struct change_context *ctx, const struct change *change, stru
 	}
 	if (r < 0)
 		return r;
-	if (items_of(change->want, &items) < 0)
+	if (items_of(change->want, NULL, &items) < 0)
 		return error_errno(err, ENOMEM, "prepare the packages");
 	return manager->fetch(ctx, &items, err);
 }
@@ -262,6 +263,21 @@ static int added_since(struct change_context *ctx, const json_t *before, struct 
 	return r;
 }
 
+/* Neither there before nor whole now. */
+static int cut_off_since(struct change_context *ctx, const json_t *before, struct strv *ret,
+			 struct error *err)
+{
+	_cleanup_(package_db_release) struct package_db db = { 0 };
+	const json_t *names = json_object_get(before, "installed");
+	int r = read_db(ctx, &db, err);
+
+	for (size_t i = 0; r == 0 && i < db.len; i++) {
+		if (db.items[i].broken && !json_has_string(names, db.items[i].name))
+			r = strv_add(ret, db.items[i].name);
+	}
+	return r;
+}
+
 static json_t *to_json(const struct strv *names)
 {
 	json_t *array = json_array();
@@ -271,26 +287,18 @@ static json_t *to_json(const struct strv *names)
 	return array;
 }
 
-static int repair(struct change_context *ctx, const struct package_manager *manager,
-		  const json_t *want, const struct strv *added, struct error *err)
-{
-	_cleanup_(strv_release) struct strv items = STRV_INIT;
-
-	if (items_of(want, &items) < 0)
-		return error_errno(err, ENOMEM, "repair the packages");
-	return manager->repair(ctx, &items, added, err);
-}
-
 int packages_repair(struct change_context *ctx, const json_t *want, const json_t *before,
 		    struct error *err)
 {
-	_cleanup_(strv_release) struct strv added = STRV_INIT;
+	_cleanup_(strv_release) struct strv added = STRV_INIT, items = STRV_INIT;
 	const struct package_manager *manager;
 	int r = package_manager_of(ctx, &manager, err);
 
 	if (r == 0)
 		r = added_since(ctx, before, &added, err);
-	return r < 0 ? r : repair(ctx, manager, want, &added, err);
+	if (r == 0 && items_of(want, NULL, &items) < 0)
+		r = error_errno(err, ENOMEM, "repair the packages");
+	return r < 0 ? r : manager->repair(ctx, &items, &added, err);
 }
 
 /*
@@ -369,7 +377,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 		r = show_jq_layout(ctx, &kept, err);
 	if (r == 0 && any_broken(&db))
 		r = packages_finish(ctx, err);
-	if (r == 0 && items_of(change->want, &items) < 0)
+	if (r == 0 && items_of(change->want, NULL, &items) < 0)
 		r = error_errno(err, ENOMEM, "install the packages");
 	if (r == 0)
 		r = manager->install(ctx, &items, err);
@@ -413,11 +421,33 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 	return 0;
 }
 
+/*
+ * What was cut off while it was unpacked has files there that nobody knows: unpacked again they are
+ * known, and removed with the rest. Where that cannot be had, what is known goes all the same.
+ */
+static int make_known(struct change_context *ctx, const struct package_manager *manager,
+		      const struct change_record *record, struct strbuf *note, struct error *err)
+{
+	_cleanup_(strv_release) struct strv cut = STRV_INIT, items = STRV_INIT;
+	int r = cut_off_since(ctx, record->before, &cut, err);
+
+	if (r == 0 && items_of(record->want, manager->tells_cut_off ? &cut : NULL, &items) < 0)
+		r = error_errno(err, ENOMEM, "repair the packages");
+	if (r == 0)
+		r = manager->repair(ctx, &items, &cut, err);
+	if (r != -EPROTO)
+		return r;
+	strbuf_printf(note, "files that were half unpacked may be left: %s", err->message);
+	error_clear(err);
+	return 0;
+}
+
 static int undo(struct change_context *ctx, const struct change_record *record,
 		enum undo_outcome *ret, struct strbuf *why, struct error *err)
 {
-	_cleanup_(strv_release) struct strv names = STRV_INIT, none = STRV_INIT;
+	_cleanup_(strv_release) struct strv names = STRV_INIT;
 	_cleanup_(package_db_release) struct package_db db = { 0 };
+	_cleanup_(strbuf_release) struct strbuf note = STRBUF_INIT;
 	const struct package_manager *manager;
 	int r = package_manager_of(ctx, &manager, err);
 
@@ -425,9 +455,8 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 		r = read_db(ctx, &db, err);
 	if (r == 0 && any_broken(&db))
 		r = packages_finish(ctx, err);
-	/* What was cut off may have files there that nobody knows: they are known first, then removed. */
 	if (r == 0 && !record->after)
-		r = repair(ctx, manager, record->want, &none, err);
+		r = make_known(ctx, manager, record, &note, err);
 	if (r == 0)
 		r = removable(ctx, record, &names, why, err);
 	if (r < 0)
@@ -437,6 +466,8 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 		r = manager->remove(ctx, &names, err);
 	if (r == 0 && !why->len)
 		r = residue_remove(ctx->host, json_object_get(record->before, "residue"), err);
+	if (r == 0 && !why->len)
+		strbuf_add(why, strbuf_str(&note), note.len);
 	return r;
 }
 

@@ -174,11 +174,33 @@ static void half_done_is_finished_first(void **state)
 	must(c->kind->apply(&ctx, c, before, &after, &must_err));
 	assert_string_equal(call(0), "dpkg --force-confdef --force-confold --configure -a");
 	assert_call(1, " install docker.io");
-	/* Undo of one that was cut off. */
-	json_decref(TAKE_PTR(after));
+}
+
+/* Files that dpkg does not know yet are known when it has unpacked them again, and go with the rest. */
+static void undo_of_what_was_cut_off(void **state)
+{
+	static const char HALF[] =
+		BASE "Package: docker.io\nStatus: install reinstreq half-installed\nVersion: 1\n\n";
+	const struct change *c;
+	enum undo_outcome outcome;
+
+	plan_names("docker.io", NULL);
+	c = transaction();
+	must(c->kind->capture(&ctx, c, &before, &must_err));
 	put(STATUS, HALF);
+	put("/status.installed", HALF);
 	assert_int_equal(undo_it(c), UNDO_DONE);
+	assert_true(was_called(" --reinstall --fix-broken install docker.io\n"));
 	assert_true(was_called("purge docker.io\n"));
+	assert_string_equal(strbuf_str(&why), "");
+	/* No archive any more: what is known goes. */
+	put(STATUS, HALF);
+	put("/fail.install", "E: Unable to fetch some archives\n");
+	must(try_undo(c, &outcome, &must_err));
+	assert_int_equal(outcome, UNDO_DONE);
+	assert_true(was_called("purge docker.io\n"));
+	assert_string_equal(strbuf_str(&why), "files that were half unpacked may be left: the packages cannot be "
+					"installed: E: Unable to fetch some archives");
 }
 
 /* Sysbox's script looks at daemon.json: it sees jq's layout, and our bytes come back. */
@@ -287,6 +309,7 @@ int main(void)
 		package_test(others_packages_stay),
 		package_test(needed_by_somebody_since),
 		package_test(half_done_is_finished_first),
+		package_test(undo_of_what_was_cut_off),
 		package_test(daemon_json_meanwhile),
 		package_test(what_the_packages_made_goes),
 		package_test(a_file_on_the_host_is_checked),
