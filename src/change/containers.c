@@ -1,6 +1,7 @@
 #include "change/containers.h"
 
 #include "engine/docker_container.h"
+#include "engine/docker_stop.h"
 
 #define NOTE STATE_DIR "/containers.json"
 
@@ -41,6 +42,47 @@ int containers_note(struct change_context *ctx, struct error *err)
 	return host_write(ctx->host, NOTE, text, strlen(text), &ATTRS, err);
 }
 
+static int to_strv(const json_t *ids, struct strv *ret)
+{
+	const json_t *value;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(ids, i, value) {
+		if (r == 0 && json_is_string(value))
+			r = strv_add(ret, json_string_value(value));
+	}
+	return r;
+}
+
+int containers_stop(struct change_context *ctx, struct error *err)
+{
+	_cleanup_(docker_release) struct docker docker = DOCKER_INIT;
+	_cleanup_(strv_release) struct strv ids = STRV_INIT;
+	_cleanup_json_ json_t *noted = read_note(ctx->host), *info = NULL;
+	struct error quiet = ERROR_INIT;
+
+	if (!json_array_size(noted) || docker_open(ctx->host, &docker, &quiet) < 0 ||
+	    docker_info(&docker, 0, &info, &quiet) < 0 ||
+	    !json_get_bool(info, "LiveRestoreEnabled", false))
+		return 0;
+	if (to_strv(noted, &ids) < 0)
+		return error_errno(err, ENOMEM, "stop the containers");
+	return docker_stop_all(&docker, &ids, ctx->progress, err);
+}
+
+/* Does it belong to a runtime that this dockerd does not have? */
+static bool runtime_is_gone(const struct docker *docker, const char *id)
+{
+	_cleanup_free_ char *runtime = NULL;
+	_cleanup_json_ json_t *info = NULL;
+	struct error quiet = ERROR_INIT;
+
+	return docker_container_runtime(docker, id, 0, &runtime, &quiet) == 0 && runtime[0] &&
+	       docker_info(docker, 0, &info, &quiet) == 0 &&
+	       !json_object_get(json_object_get(info, "Runtimes"), runtime);
+}
+
 static int start_one(struct change_context *ctx, const struct docker *docker, const char *id,
 		     struct error *err)
 {
@@ -48,7 +90,8 @@ static int start_one(struct change_context *ctx, const struct docker *docker, co
 
 	progress_activityf(ctx->progress, "starting container %.12s again", id);
 	r = docker_container_start(docker, id, 60000, err);
-	if (r == -ENOENT) { /* run with --rm: gone when it stopped */
+	/* Run with --rm: gone when it stopped. */
+	if (r == -ENOENT || (r < 0 && runtime_is_gone(docker, id))) {
 		error_clear(err);
 		return 0;
 	}

@@ -11,7 +11,13 @@
 /* Note what runs now (nothing to note, or no dockerd answering: fine). Adds to what is noted already. */
 int containers_note(struct change_context *ctx, struct error *err);
 
-/* Wait for dockerd, start what was noted, forget it. A container that does not start is an error. */
+/* Stop what is noted and dockerd would leave running behind itself (live-restore). */
+int containers_stop(struct change_context *ctx, struct error *err);
+
+/*
+ * Wait for dockerd, start what was noted, forget it. A container that does not start is an error; not
+ * so one whose runtime this dockerd does not have any more: a sandbox, after an uninstall.
+ */
 int containers_resume(struct change_context *ctx, struct error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Units: enabled at boot, started, stopped for the time of a change.
- * want: {} for all; "start" may have {"containers": true}: resume what a stop of dockerd interrupted.
+ * want: {} for all; "stop" of Docker may have {"containers": true}: none may run on beneath it.
  */
 #include "change/change.h"
 #include "change/containers.h"
@@ -51,13 +51,16 @@ static int capture(struct change_context *ctx, const struct change *change, json
 /*
  * Docker and its socket in one go: stopped alone, the socket takes a dockerd that requires it along
  * before its containers are noted, and left alone it would start Docker again at the first question.
+ * `containers`: those that live-restore keeps stop as well, for the disk they are on is changed next.
  */
-static int stop_docker(struct change_context *ctx, struct error *err)
+static int stop_docker(struct change_context *ctx, bool containers, struct error *err)
 {
 	const char *units[] = { "docker.service", NULL, NULL };
 	const struct unit_state *socket;
 	int r = containers_note(ctx, err);
 
+	if (r == 0 && containers)
+		r = containers_stop(ctx, err);
 	if (r == 0)
 		r = state_of(ctx, "docker.socket", &socket, err);
 	if (r < 0)
@@ -176,7 +179,7 @@ static int start_undo(struct change_context *ctx, const struct change_record *re
 		return r;
 	*ret = UNDO_DONE;
 	return strcmp(record->target, "docker.service") == 0 ?
-		       stop_docker(ctx, err) :
+		       stop_docker(ctx, true, err) :
 		       verb(ctx, "stop", record->target, err);
 }
 
@@ -226,7 +229,7 @@ static int stop_apply(struct change_context *ctx, const struct change *change, c
 		      json_t **ret_after, struct error *err)
 {
 	int r = strcmp(change->target, "docker.service") == 0 ?
-			stop_docker(ctx, err) :
+			stop_docker(ctx, json_get_bool(change->want, "containers", false), err) :
 			verb(ctx, "stop", change->target, err);
 
 	(void)before;

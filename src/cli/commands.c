@@ -34,7 +34,8 @@ const struct command commands[] = {
 	  .operands = "",
 	  .summary = "Put everything back as it was",
 	  .details = "Walks the journal back. A thing goes back only if it is still what berth left; what is\n"
-		     "not is reported and left. Docker's data goes back to /var/lib/docker where it fits.",
+		     "not is reported and left. Containers are stopped, and Docker's data goes back to\n"
+		     "/var/lib/docker where it fits.",
 	  .options = OPT_JSON | OPT_DRY_RUN | OPT_WAIT | OPT_DELETE_DATA,
 	  .run = command_uninstall },
 	{ .name = "config",

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "engine/docker_call.h"
+#include "engine/docker_container.h"
 
 #define PING_MS		5000 /* one try while waiting for it to be ready */
 #define POLL_FIRST_MS	50
@@ -168,30 +169,6 @@ static int read_container(const json_t *object, struct docker_container *ret)
 	return ret->id[0] ? 0 : -EPROTO;
 }
 
-/* 1: it has one, 0: it is gone since. */
-static int ask_runtime(const struct docker *docker, const char *id, uint64_t timeout_ms, char **ret,
-		       struct error *err)
-{
-	_cleanup_free_ char *url = xasprintf("/containers/%s/json", id);
-	const struct http_request request = { .url = url, .timeout_ms = timeout_ms };
-	_cleanup_json_ json_t *answer = NULL;
-	int r = docker_check_container(id, err);
-
-	if (r < 0)
-		return r;
-	if (!url)
-		return error_errno(err, ENOMEM, "list docker's containers");
-	r = docker_ask_json(docker, &request, JSON_OBJECT, &answer, err);
-	if (r == -ENOENT) {
-		error_clear(err);
-		return 0;
-	}
-	if (r < 0)
-		return error_context(err, "look at container %.12s", id);
-	*ret = copy_string(json_object_get(answer, "HostConfig"), "Runtime");
-	return *ret ? 1 : error_errno(err, ENOMEM, "list docker's containers");
-}
-
 /* Fill in the runtimes and drop those that have gone meanwhile. */
 static int add_runtimes(const struct docker *docker, uint64_t until, struct docker_containers *list,
 			struct error *err)
@@ -206,10 +183,11 @@ static int add_runtimes(const struct docker *docker, uint64_t until, struct dock
 		if (now >= until)
 			return error_set(err, ETIMEDOUT,
 					 "docker took too long to tell its containers' runtimes");
-		r = ask_runtime(docker, c->id, until - now, &c->runtime, err);
-		if (r < 0)
+		r = docker_container_runtime(docker, c->id, until - now, &c->runtime, err);
+		if (r < 0 && r != -ENOENT)
 			return r;
-		if (r == 0) {
+		if (r == -ENOENT) {
+			error_clear(err);
 			container_release(c);
 		} else if (kept++ != i) {
 			list->items[kept - 1] = *c;

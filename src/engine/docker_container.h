@@ -11,6 +11,10 @@
 int docker_container_create(const struct docker *docker, const char *name, const json_t *config,
 			    uint64_t timeout_ms, char **ret_id, struct error *err);
 
+/* Name of the runtime it is for ("runc", "sysbox-runc"); "" for the engine's default. free() it. */
+int docker_container_runtime(const struct docker *docker, const char *id, uint64_t timeout_ms,
+			     char **ret, struct error *err);
+
 /* A running one is fine. */
 int docker_container_start(const struct docker *docker, const char *id, uint64_t timeout_ms,
 			   struct error *err);

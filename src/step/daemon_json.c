@@ -189,23 +189,24 @@ static bool running_differs(const struct step_context *ctx)
 static int plan_stop(struct step_context *ctx, struct plan *plan, bool settings_change,
 		     struct error *err)
 {
-	const struct mount_entry *data = mount_table_at(&ctx->facts.mounts, DOCKER_DATA);
+	bool moves = !mount_table_at(&ctx->facts.mounts, DOCKER_DATA);
+	bool kept = !moves && json_get_bool(ctx->facts.docker_info, "LiveRestoreEnabled", false);
 	_cleanup_free_ char *interrupts = NULL;
 	json_int_t running;
 
-	if (!ctx->facts.docker_running || (!settings_change && data && !running_differs(ctx)))
+	if (!ctx->facts.docker_running || (!settings_change && !moves && !running_differs(ctx)))
 		return 0;
 	running = json_get_int(ctx->facts.docker_info, "ContainersRunning", 0);
-	if (running && ctx->spec->docker.interrupt == INTERRUPT_REFUSE)
+	if (running && !kept && ctx->spec->docker.interrupt == INTERRUPT_REFUSE)
 		return error_set(err, EBUSY,
 				 "%" JSON_INTEGER_FORMAT " running containers would have to stop, and "
 				 "docker.interrupt is 'refuse': stop them, or set it to 'allow'",
 				 running);
-	interrupts = running ? xasprintf("Docker, and %" JSON_INTEGER_FORMAT
-					 " running containers, which are started again",
-					 running) :
+	interrupts = running ? xasprintf("Docker, and %" JSON_INTEGER_FORMAT " running containers, which %s",
+					 running, kept ? "go on (live-restore)" : "are started again") :
 			       strdup("Docker (no container is running)");
-	return plan_add(plan, &ctx->change, &change_stop, "docker.service", json_object(), interrupts,
+	return plan_add(plan, &ctx->change, &change_stop, "docker.service",
+			moves ? json_pack("{s:b}", "containers", 1) : json_object(), interrupts,
 			"its settings and data change under it", err);
 }
 

@@ -3,9 +3,11 @@
 import json
 
 import berth_host
+import budget_host
 from setups import DOCKER_KEY, install_docker
 
-USERS_SETTINGS = '{\n\t"labels": ["team=blue"],\n\t"log-opts": {"max-size": "5m"},\n\t"registry-mirrors": []\n}\n'
+# live-restore: what runs stays when dockerd stops, and would have its files moved away beneath it.
+USERS_SETTINGS = '{\n\t"live-restore": true,\n\t"labels": ["team=blue"],\n\t"log-opts": {"max-size": "5m"},\n\t"registry-mirrors": []\n}\n'
 
 
 def with_settings(node):
@@ -15,7 +17,7 @@ def with_settings(node):
 
 
 def test_data_moves_in_and_back(node_factory):
-    node = node_factory.derive(DOCKER_KEY + " with settings 1 " + USERS_SETTINGS, with_settings, suite="trixie")
+    node = node_factory.derive(DOCKER_KEY + " with settings 2 " + USERS_SETTINGS, with_settings, suite="trixie")
     berth_host.put_berth(node)
     images = node.run("docker images -q --no-trunc").stdout
 
@@ -38,7 +40,12 @@ def test_data_moves_in_and_back(node_factory):
     assert node.run("ls -d /var/lib/docker.berth-old", check=False).returncode != 0, "old copy is still there"
     assert "Nothing to do" in berth_host.install(node).stdout
 
+    # A sandbox that runs stops for good, a container of the host's own engine comes back.
+    budget_host.start(node, "sandbox")
+    budget_host.inside(node, "sandbox", "echo tenant > /file; sync")
     node.run(["berth", "uninstall"], timeout=berth_host.INSTALL_TIMEOUT)
+    assert node.run("docker ps --format '{{.Names}}'", timeout=120).stdout.split() == ["tenant"]
+    assert node.run("docker cp sandbox:/file - | tar -xO", timeout=120).stdout == "tenant\n"
     assert node.run(["findmnt", "/var/lib/docker"], check=False).returncode != 0
     assert node.run("docker images -q --no-trunc", timeout=300).stdout == images
     assert node.run("docker exec tenant cat /file", timeout=120).stdout == "kept\n"

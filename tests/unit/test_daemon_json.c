@@ -276,6 +276,30 @@ static void nothing_to_do_stops_nothing(void **state)
 	assert_non_null(plan_find(&plan, &change_stop, "docker.service"));
 }
 
+/* Live-restore keeps them through new settings, not through new data. */
+static void what_live_restore_keeps(void **state)
+{
+	static const char MOUNTS[] = "30 20 7:0 /docker /var/lib/docker rw - xfs /dev/loop0 rw,prjquota\n";
+	const struct change *stop;
+
+	spec.docker.interrupt = INTERRUPT_REFUSE;
+	must(mount_table_parse(MOUNTS, strlen(MOUNTS), &step.facts.mounts, &must_err));
+	running(2, "runc");
+	(void)json_object_set_new(step.facts.docker_info, "LiveRestoreEnabled", json_true());
+	must(plan_step(&step_daemon_json, &must_err));
+	stop = plan_find(&plan, &change_stop, "docker.service");
+	assert_string_equal(stop->interrupts,
+			    "Docker, and 2 running containers, which go on (live-restore)");
+	assert_false(json_get_bool(stop->want, "containers", false));
+	mount_table_release(&step.facts.mounts);
+	spec.docker.interrupt = INTERRUPT_ALLOW;
+	must(plan_step(&step_daemon_json, &must_err));
+	stop = plan_find(&plan, &change_stop, "docker.service");
+	assert_string_equal(stop->interrupts,
+			    "Docker, and 2 running containers, which are started again");
+	assert_true(json_get_bool(stop->want, "containers", false));
+}
+
 static void one_line_of_what_is_there(void **state)
 {
 	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
@@ -302,6 +326,7 @@ int main(void)
 		step_test(a_running_docker_is_stopped_once),
 		step_test(interrupting_may_be_refused),
 		step_test(nothing_to_do_stops_nothing),
+		step_test(what_live_restore_keeps),
 		step_test(one_line_of_what_is_there),
 	};
 
