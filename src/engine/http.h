@@ -68,6 +68,7 @@ struct http_request {
 	void *sink_data;
 
 	const struct host *host;     /* whose certificate authorities; NULL: this machine's */
+	const char *authorities;     /* PEM text: these alone instead; NULL: see `host` */
 	uint64_t timeout_ms;	     /* of the whole exchange, 0: HTTP_TIMEOUT_DEFAULT */
 	uint64_t connect_timeout_ms; /* 0: HTTP_CONNECT_DEFAULT */
 	uint64_t slow_s; /* give up after so many seconds below HTTP_SLOW_BYTES; 0: never */
