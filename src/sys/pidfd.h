@@ -1,0 +1,24 @@
+/*
+ * A process by a descriptor (pidfd_open, Linux >= 5.3): it becomes readable when the process ends, and
+ * never means another one.
+ */
+#ifndef SYS_PIDFD_H
+#define SYS_PIDFD_H
+
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* O_CLOEXEC. -errno without a message; -ESRCH: there is no such process (any more). */
+int pidfd_open_process(pid_t pid);
+
+/* -ESRCH: it has ended. */
+int pidfd_kill(int fd, int signal_number);
+
+/* When a process was started, in clock ticks since boot (proc(5), starttime). -ESRCH. */
+int process_started(pid_t pid, uint64_t *ret);
+
+/* The process's name as the kernel has it (15 characters at the most). */
+int process_name(pid_t pid, char ret[static 16]);
+
+#endif
