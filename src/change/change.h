@@ -93,6 +93,12 @@ struct change_record {
 struct change_kind {
 	const char *name;
 
+	/*
+	 * Made again because it did not last, it is still one change: undo goes back to what was there
+	 * before the first time, not to what the last repair found.
+	 */
+	bool repeats;
+
 	/* 1: already so; 0: not; negative: cannot be told, or must not be touched (err says why). */
 	int (*holds)(struct change_context *ctx, const struct change *change, struct error *err);
 

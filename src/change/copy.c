@@ -112,6 +112,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 
 const struct change_kind change_copy = {
 	.name = "copy",
+	.repeats = true,
 	.holds = holds,
 	.describe = describe,
 	.capture = capture,

@@ -56,6 +56,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 
 const struct change_kind change_file = {
 	.name = "file",
+	.repeats = true,
 	.holds = holds,
 	.describe = describe,
 	.capture = capture,

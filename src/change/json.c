@@ -289,6 +289,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 
 const struct change_kind change_json = {
 	.name = "json",
+	.repeats = true,
 	.holds = holds,
 	.describe = describe,
 	.capture = capture,

@@ -65,6 +65,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 
 const struct change_kind change_module = {
 	.name = "module",
+	.repeats = true,
 	.holds = holds,
 	.describe = describe,
 	.capture = capture,

@@ -473,6 +473,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 
 const struct change_kind change_packages = {
 	.name = "packages",
+	.repeats = true,
 	.holds = holds,
 	.describe = describe,
 	.prepare = prepare,

@@ -21,6 +21,14 @@ void plan_release(struct plan *plan)
 	*plan = PLAN_INIT;
 }
 
+void plan_remove(struct plan *plan, size_t index)
+{
+	change_release(&plan->items[index]);
+	plan->len--;
+	memmove(&plan->items[index], &plan->items[index + 1],
+		(plan->len - index) * sizeof(*plan->items));
+}
+
 static int append(struct plan *plan, struct change *change)
 {
 	struct change *items = reallocarray(plan->items, plan->len + 1, sizeof(*items));

@@ -22,6 +22,9 @@ int plan_add(struct plan *plan, struct change_context *ctx, const struct change_
 	     const char *target, json_t *want, const char *interrupts, const char *why,
 	     struct error *err);
 
+/* Take one out again. */
+void plan_remove(struct plan *plan, size_t index);
+
 /* A text file of root's with that mode. */
 int plan_file(struct plan *plan, struct change_context *ctx, const char *path, const char *content,
 	      mode_t mode, const char *why, struct error *err);

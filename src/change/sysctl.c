@@ -126,6 +126,7 @@ static int undo(struct change_context *ctx, const struct change_record *record,
 
 const struct change_kind change_sysctl = {
 	.name = "sysctl",
+	.repeats = true,
 	.holds = holds,
 	.describe = describe,
 	.capture = capture,

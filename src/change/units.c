@@ -130,6 +130,7 @@ static int enable_undo(struct change_context *ctx, const struct change_record *r
 
 const struct change_kind change_enable = {
 	.name = "enable",
+	.repeats = true,
 	.holds = enable_holds,
 	.describe = enable_describe,
 	.capture = capture,
@@ -185,6 +186,7 @@ static int start_undo(struct change_context *ctx, const struct change_record *re
 
 const struct change_kind change_start = {
 	.name = "start",
+	.repeats = true,
 	.holds = start_holds,
 	.describe = start_describe,
 	.capture = capture,
@@ -263,6 +265,7 @@ static int stop_undo(struct change_context *ctx, const struct change_record *rec
 
 const struct change_kind change_stop = {
 	.name = "stop",
+	.repeats = true,
 	.holds = stop_holds,
 	.describe = stop_describe,
 	.capture = stop_capture,

@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "change/packages.h"
 #include "change/triggers.h"
-#include "node/node.h"
+#include "node/judge.h"
 #include "node/stage.h"
 
 /* Get what is needed from outside for the whole plan: after this, no network is needed. */
@@ -27,19 +27,41 @@ static int prepare(struct node *node, const struct plan *plan, struct error *err
 	return r;
 }
 
+/* The intent, and what was there before the first time. */
+static int begin_one(struct node *node, const struct change *change, json_t **ret_before,
+		     uint64_t *ret_number, struct error *err)
+{
+	struct journal *journal = &node->journal;
+	const char *kind = change->kind->name;
+	const struct journal_entry *cut = journal_unfinished(journal, kind, change->target);
+	const struct journal_entry *once =
+		!cut && change->kind->repeats ? journal_finished(journal, kind, change->target) : NULL;
+	_cleanup_json_ json_t *found = NULL;
+	int r;
+
+	if (cut) {
+		*ret_before = json_incref(cut->before);
+		return journal_begin(journal, change, *ret_before, cut->number, ret_number, err);
+	}
+	r = change->kind->capture(&node->ctx.change, change, &found, err);
+	if (r < 0)
+		return r;
+	if (!once) {
+		*ret_before = json_incref(found);
+		return journal_begin(journal, change, found, 0, ret_number, err);
+	}
+	*ret_number = once->number;
+	*ret_before = json_incref(once->before);
+	return journal_again(journal, *ret_number, change, found, err);
+}
+
 static int apply_one(struct node *node, const struct change *change, struct error *err)
 {
-	const struct journal_entry *cut =
-		journal_unfinished(&node->journal, change->kind->name, change->target);
-	_cleanup_json_ json_t *before = cut ? json_incref(cut->before) : NULL;
+	_cleanup_json_ json_t *before = NULL;
 	_cleanup_json_ json_t *after = NULL;
 	uint64_t number = 0;
-	int r = 0;
+	int r = begin_one(node, change, &before, &number, err);
 
-	if (!before)
-		r = change->kind->capture(&node->ctx.change, change, &before, err);
-	if (r == 0)
-		r = journal_begin(&node->journal, change, before, cut ? cut->number : 0, &number, err);
 	if (r == 0)
 		r = change->kind->apply(&node->ctx.change, change, before, &after, err);
 	if (r == 0)
@@ -149,6 +171,8 @@ static int converged(struct node *node, const char *only, struct error *err)
 
 	if (r == 0)
 		r = node_plan(node, only, &rest, err);
+	if (r == 0 && node->unasked)
+		(void)judge_plan(node, &rest);
 	if (r == 0 && rest.len)
 		r = error_set(err, EPROTO,
 			      "%s: '%s' (%s) still differs after it was changed: something else on this "
@@ -190,7 +214,8 @@ int node_install(struct node *node, const char *only, const char *command, struc
 		r = repair_packages(node, err);
 	if (r == 0)
 		r = facts_read(&node->ctx, err);
-	if (r == 0)
+	/* A node at work is repaired whatever speaks against making it one. */
+	if (r == 0 && !(node->unasked && node->journal.ever_verified))
 		r = node_check(node, report, err);
 	if (r == 0 && report_count(report, CHECK_FAIL))
 		r = error_set(err, ECANCELED, "this machine cannot be a sandbox host as it is; nothing "
@@ -199,6 +224,8 @@ int node_install(struct node *node, const char *only, const char *command, struc
 		r = node_plan(node, only, &plan, err);
 	if (r < 0)
 		return r;
+	if (node->unasked)
+		(void)judge_plan(node, &plan);
 	if (!plan.len && (node->journal.verified || only))
 		return 0;
 	r = prepare(node, &plan, err);

@@ -80,6 +80,24 @@ static int take_begin(struct journal *journal, const json_t *record)
 	return 0;
 }
 
+/* What was done before is done once more: still one change, at its place in the order. */
+static int take_again(struct journal *journal, const json_t *record)
+{
+	struct journal_entry *entry = find(journal, (uint64_t)json_get_int(record, "of", 0));
+	json_t *want = json_object_get(record, "want");
+
+	if (!entry || !want)
+		return -EBADMSG;
+	json_decref(entry->want);
+	entry->want = json_incref(want);
+	json_decref(entry->after);
+	entry->after = NULL;
+	for (size_t i = 0; i < journal->len; i++)
+		journal->entries[i].undone_now = false;
+	journal->verified = false;
+	return 0;
+}
+
 static int take_end(struct journal *journal, const json_t *record, bool undone)
 {
 	struct journal_entry *entry = find(journal, (uint64_t)json_get_int(record, "of", 0));
@@ -121,12 +139,14 @@ static int take_record(struct journal *journal, const json_t *record, struct err
 		return -EBADMSG;
 	if (strcmp(type, "begin") == 0)
 		return take_begin(journal, record);
+	if (strcmp(type, "again") == 0)
+		return take_again(journal, record);
 	if (strcmp(type, "done") == 0)
 		return take_end(journal, record, false);
 	if (strcmp(type, "undone") == 0)
 		return take_end(journal, record, true);
 	if (strcmp(type, "verified") == 0)
-		journal->verified = true;
+		journal->verified = journal->ever_verified = true;
 	/* Cut off before it had undone anything, it may have noted containers it was about to stop. */
 	if (strcmp(type, "run") == 0 && text && strcmp(text, "uninstall") == 0)
 		journal->verified = false;
@@ -288,6 +308,15 @@ int journal_begin(struct journal *journal, const struct change *change, const js
 	return r;
 }
 
+int journal_again(struct journal *journal, uint64_t number, const struct change *change,
+		  const json_t *found, struct error *err)
+{
+	return write_record(journal,
+			    json_pack("{s:s, s:I, s:O, s:O}", "type", "again", "of",
+				      (json_int_t)number, "want", change->want, "found", found),
+			    err);
+}
+
 int journal_done(struct journal *journal, uint64_t number, const json_t *after, struct error *err)
 {
 	return write_record(journal,
@@ -310,15 +339,27 @@ int journal_mark(struct journal *journal, const char *type, const char *text, st
 	return write_record(journal, json_pack("{s:s, s:s}", "type", type, "text", text), err);
 }
 
-const struct journal_entry *journal_unfinished(const struct journal *journal, const char *kind,
-					       const char *target)
+static const struct journal_entry *latest(const struct journal *journal, const char *kind,
+					  const char *target, bool done)
 {
 	for (size_t i = journal->len; i > 0; i--) {
 		const struct journal_entry *e = &journal->entries[i - 1];
 
-		if (journal_in_force(e) && !e->after && strcmp(e->kind, kind) == 0 &&
-		    strcmp(e->target, target) == 0)
+		if (journal_in_force(e) && !(done && e->outcome) && (e->after != NULL) == done &&
+		    strcmp(e->kind, kind) == 0 && strcmp(e->target, target) == 0)
 			return e;
 	}
 	return NULL;
+}
+
+const struct journal_entry *journal_unfinished(const struct journal *journal, const char *kind,
+					       const char *target)
+{
+	return latest(journal, kind, target, false);
+}
+
+const struct journal_entry *journal_finished(const struct journal *journal, const char *kind,
+					     const char *target)
+{
+	return latest(journal, kind, target, true);
 }

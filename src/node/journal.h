@@ -3,8 +3,8 @@
  *
  * One record a line: 16 hexadecimal digits of the SHA-256 of the rest, a blank, a JSON object. Every
  * record is synced before the next step is taken: `begin` (the change, and what was there before) ahead
- * of the first touch, `done` behind the last, `undone` when it was put back, `run` and `verified` as
- * marks. Numbers, not clocks, give the order. A last line that was cut off by a crash is dropped; damage
+ * of the first touch, `done` behind the last, `again` ahead of a change that is made once more, `undone`
+ * when it was put back, `run` and `verified` as marks. Numbers, not clocks, give the order. A last line that was cut off by a crash is dropped; damage
  * anywhere else is an error, for undoing half a history would be guessing.
  */
 #ifndef NODE_JOURNAL_H
@@ -35,6 +35,7 @@ struct journal {
 	struct journal_entry *entries;
 	size_t len;
 	bool verified;	   /* nothing was begun or undone since the last verification */
+	bool ever_verified; /* by a run since the journal was begun */
 	bool dropped_tail; /* a cut-off record was found */
 	char *version;	   /* of the berth that began it, NULL: empty */
 };
@@ -51,6 +52,12 @@ int journal_parse(const char *text, size_t len, struct journal *ret, struct erro
 /* The intent, synced. `resumed` (0: none) is the unfinished entry that this one takes up. */
 int journal_begin(struct journal *journal, const struct change *change, const json_t *before,
 		  uint64_t resumed, uint64_t *ret_number, struct error *err);
+/*
+ * The intent to make a finished change once more, because it did not last: the first `before` stays, and so
+ * does its place in the order. `found`: what was there instead.
+ */
+int journal_again(struct journal *journal, uint64_t number, const struct change *change,
+		  const json_t *found, struct error *err);
 int journal_done(struct journal *journal, uint64_t number, const json_t *after, struct error *err);
 int journal_undone(struct journal *journal, uint64_t number, const char *outcome, const char *why,
 		   struct error *err);
@@ -61,6 +68,10 @@ int journal_mark(struct journal *journal, const char *type, const char *text, st
 /* The unfinished entry in force of that kind and target, or NULL. */
 const struct journal_entry *journal_unfinished(const struct journal *journal, const char *kind,
 					       const char *target);
+
+/* The latest finished one that was not taken back, or NULL. */
+const struct journal_entry *journal_finished(const struct journal *journal, const char *kind,
+					     const char *target);
 
 /* Is it still in force (begun, not undone or left as it was, not taken up by a later one)? */
 bool journal_in_force(const struct journal_entry *entry);

@@ -17,6 +17,8 @@ struct observer {
 			  bool ok, uint64_t ms);
 	void (*change_begin)(void *userdata, const struct change *change);
 	void (*change_end)(void *userdata, const struct change *change, bool ok, uint64_t ms);
+	/* Of a change that an agent must not make: judge.h. */
+	void (*left)(void *userdata, const struct change *change, const char *why);
 	void (*undone)(void *userdata, const struct journal_entry *entry, enum undo_outcome outcome,
 		       const char *why);
 	void *userdata;
@@ -30,6 +32,8 @@ struct node {
 	struct progress progress;
 	struct observer observer;
 	char *self;
+	bool unasked; /* an agent's run: it makes only what judge.h allows */
+	bool interrupts; /* and may interrupt Docker where sandboxes go on meanwhile */
 	int lock_fd;
 };
 

@@ -60,6 +60,42 @@ static int check_word(const char *value, char why[static 128])
 	return -EINVAL;
 }
 
+static int check_word_or_none(const char *value, char why[static 128])
+{
+	return *value ? check_word(value, why) : 0;
+}
+
+/* "127.0.0.1:9477", "[::]:9477", ":9477" */
+static int check_listen(const char *value, char why[static 128])
+{
+	const char *colon = strrchr(value, ':');
+	uint64_t port;
+
+	if (colon && u64_parse(colon + 1, &port) == 0 && port > 0 && port <= 65535 &&
+	    strspn(value, "0123456789abcdefABCDEF.:[]") == strlen(value))
+		return 0;
+	(void)snprintf(why, 128, "write an address and a port, as 127.0.0.1:9477 or [::1]:9477");
+	return -EINVAL;
+}
+
+/* "KEY=VALUE:EFFECT" */
+static int check_taint(const char *value, char why[static 128])
+{
+	static const char *const EFFECTS[] = { "NoSchedule", "PreferNoSchedule", "NoExecute" };
+	const char *equals = strchr(value, '='), *colon = strrchr(value, ':');
+
+	for (size_t i = 0; i < ARRAY_SIZE(EFFECTS) && equals && colon && equals > value && colon > equals; i++) {
+		if (strcmp(colon + 1, EFFECTS[i]) == 0)
+			return 0;
+	}
+	if (!*value)
+		return 0;
+	(void)snprintf(why, 128, "write KEY=VALUE:EFFECT, as sysbox-runtime=not-running:NoSchedule");
+	return -EINVAL;
+}
+
+static const char *const LOG_FORMATS[] = { "logfmt", "json", NULL };
+static const char *const RESTART_SYSBOX[] = { "stashed", "never", NULL };
 static const char *const ALLOCATE[] = { "auto", "full", "sparse", NULL };
 static const char *const INTERRUPT[] = { "allow", "refuse", NULL };
 static const char *const OTHER_VERSION[] = { "keep", "upgrade", "exact", NULL };
@@ -168,6 +204,32 @@ const struct spec_field spec_fields[] = {
 	  .help = "Remove images that no container has, neither a running nor a stopped one." },
 	{ "prune.build_cache", SPEC_BOOL, AT(prune.build_cache), "true",
 	  .help = "Remove build cache." },
+	{ "agent.listen", SPEC_STRING, AT(agent.listen), "127.0.0.1:9477", .check = check_listen,
+	  .help = "Where the agent answers /metrics, /healthz and /readyz: ADDRESS:PORT." },
+	{ "agent.log_format", SPEC_CHOICE, AT(agent.log_format), "logfmt", .choices = LOG_FORMATS,
+	  .help = "How the agent writes its log." },
+	{ "agent.repair", SPEC_BOOL, AT(agent.repair), "true",
+	  .help = "Put right what drifted; false: look and tell, change nothing." },
+	{ "agent.restart_sysbox", SPEC_CHOICE, AT(agent.restart_sysbox), "stashed",
+	  .choices = RESTART_SYSBOX,
+	  .help = "Whether Sysbox is started again when it died: where sandboxes' inner data is stashed "
+		  "before sysbox-mgr would remove it, or never." },
+	{ "agent.recheck", SPEC_DURATION, AT(agent.recheck), "10m", .min = 10000, .max = DAYS(7),
+	  .help = "How often the agent looks at everything, also at what nobody tells it of." },
+	{ "agent.give_up", SPEC_NUMBER, AT(agent.give_up), "5", .min = 1, .max = 1000,
+	  .help = "Failed repairs in a row after which the agent leaves a fault to people, and says so." },
+	{ "kubernetes.slots", SPEC_NUMBER, AT(kubernetes.slots), "1", .min = 1, .max = 1000,
+	  .help = "How many nodes of the pool may be disrupted at once." },
+	{ "kubernetes.namespace", SPEC_STRING, AT(kubernetes.namespace), "", .check = check_word_or_none,
+	  .help = "Namespace of the Leases that are these slots; empty: the pod's own." },
+	{ "kubernetes.server", SPEC_STRING, AT(kubernetes.server), "", .check = check_url,
+	  .help = "The API server's https:// URL; empty: as a pod's environment says." },
+	{ "kubernetes.credentials", SPEC_PATH, AT(kubernetes.credentials),
+	  "/var/run/secrets/kubernetes.io/serviceaccount",
+	  .help = "Folder with token, ca.crt and namespace of a service account; in a pod its own one." },
+	{ "kubernetes.startup_taint", SPEC_STRING, AT(kubernetes.startup_taint),
+	  "sysbox-runtime=not-running:NoSchedule", .check = check_taint,
+	  .help = "Taint that is removed from the node once it is proven; empty: none." },
 	{ "timeouts.package_lock", SPEC_DURATION, AT(timeouts.package_lock), "10m",
 	  .max = MINUTES(24 * 60), .help = "How long to wait for another package manager's lock." },
 	{ "timeouts.packages", SPEC_DURATION, AT(timeouts.packages), "30m", .min = 1000,

@@ -13,7 +13,7 @@
 #include "base/strv.h"
 
 #define SPEC_PATH_DEFAULT "/etc/berth/config.yaml"
-#define SPEC_FIELDS_MAX	  64
+#define SPEC_FIELDS_MAX	  80
 
 enum sysbox_other_version {
 	SYSBOX_KEEP,	/* what is installed stays, whatever its version */
@@ -30,6 +30,16 @@ enum pool_allocate {
 enum interrupt_policy {
 	INTERRUPT_ALLOW,  /* running containers may be stopped for the change, and are started again */
 	INTERRUPT_REFUSE, /* say what would stop, change nothing */
+};
+
+enum restart_sysbox {
+	RESTART_SYSBOX_STASHED, /* started again where every sandbox's inner data is stashed before */
+	RESTART_SYSBOX_NEVER,
+};
+
+enum log_format {
+	LOG_FORMAT_LOGFMT,
+	LOG_FORMAT_JSON,
 };
 
 struct spec {
@@ -80,6 +90,21 @@ struct spec {
 		uint64_t older_than; /* ms */
 		bool images, build_cache;
 	} prune;
+	struct {
+		char *listen; /* ADDRESS:PORT */
+		int log_format; /* enum log_format */
+		bool repair;
+		int restart_sysbox; /* enum restart_sysbox */
+		uint64_t recheck; /* ms */
+		uint64_t give_up; /* tries */
+	} agent;
+	struct {
+		uint64_t slots;
+		char *namespace; /* "": the pod's own */
+		char *server;	 /* "": the pod's environment */
+		char *credentials;
+		char *startup_taint; /* "KEY=VALUE:EFFECT" or "" */
+	} kubernetes;
 	struct {
 		uint64_t package_lock, packages, download, services; /* ms */
 	} timeouts;

@@ -21,6 +21,7 @@
 #define POOL_TRIM	"berth-pool-trim" /* .service, .timer */
 #define DOCKER_MOUNT	"var-lib-docker.mount"
 #define SYSBOX_MOUNT	"var-lib-sysbox.mount"
+#define AGENT_SERVICE	"berth-agent.service"
 #define PRUNE_SERVICE	"berth-prune.service"
 #define PRUNE_TIMER	"berth-prune.timer"
 #define DROPIN		"50-berth.conf"

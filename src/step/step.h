@@ -34,6 +34,7 @@ struct step_context {
 	struct facts facts;
 	char *bundle_sysbox; /* Sysbox's package in an extracted bundle, or NULL */
 	char bundle_sysbox_sha256[DIGEST_HEX_MAX];
+	bool wants_agent;	/* as a service, asked for by this run */
 	bool resuming_packages; /* a package transaction of ours was cut off */
 	const char *self; /* path of the running program as this process sees it */
 	int runc_fd;	  /* berth-runc's bytes as a file, made when first asked for; 0 before */

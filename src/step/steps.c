@@ -13,6 +13,7 @@ const struct step *const steps[] = {
 	&step_services, /* first start of everything */
 	&step_budgets,	/* timers: nothing leans on them */
 	&step_prune,	/* asks the Docker that runs then */
+	&step_agent,	/* looks after all of it */
 	NULL,
 };
 

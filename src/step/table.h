@@ -14,5 +14,6 @@ extern const struct step step_pool;
 extern const struct step step_services;
 extern const struct step step_budgets;
 extern const struct step step_prune;
+extern const struct step step_agent;
 
 #endif

@@ -128,6 +128,38 @@ static void resumed(void **state)
 	assert_null(journal_unfinished(&journal, "file", "/etc/a"));
 }
 
+/* Made once more because it did not last: one entry, at its place, with the first `before`. */
+static void made_again(void **state)
+{
+	_cleanup_json_ json_t *found = json_pack("{s:s}", "sha256", "somebody's");
+	struct change change = { .kind = &change_file, .want = json_pack("{s:s}", "sha256", "y") };
+	uint64_t first = begin("/etc/a", 0), second;
+
+	done(first);
+	second = begin("/etc/b", 0);
+	done(second);
+	assert_null(journal_finished(&journal, "file", "/etc/c"));
+	assert_int_equal(journal_finished(&journal, "file", "/etc/a")->number, first);
+	must(journal_mark(&journal, "verified", "x", &must_err));
+	must(journal_again(&journal, first, &change, found, &must_err));
+	reopen();
+	assert_false(journal.verified);
+	assert_true(journal.ever_verified);
+	assert_int_equal(journal.len, 2);
+	assert_int_equal(journal.entries[0].number, first);
+	assert_string_equal(json_get_string(journal.entries[0].want, "sha256"), "y");
+	assert_false(json_get_bool(journal.entries[0].before, "exists", true));
+	assert_null(journal.entries[0].after); /* begun: a cut here is a change that was cut off */
+	assert_int_equal(journal_unfinished(&journal, "file", "/etc/a")->number, first);
+	done(first);
+	reopen();
+	assert_null(journal_unfinished(&journal, "file", "/etc/a"));
+	assert_int_equal(journal_finished(&journal, "file", "/etc/a")->number, first);
+	must(journal_undone(&journal, first, "left", "somebody changed it", &must_err));
+	assert_null(journal_finished(&journal, "file", "/etc/a"));
+	json_decref(change.want);
+}
+
 static void verified_until_something_is_begun(void **state)
 {
 	uint64_t n = begin("/etc/a", 0);
@@ -377,6 +409,7 @@ int main(void)
 		journal_test(written_and_read_back),
 		journal_test(the_same_in_memory),
 		journal_test(resumed),
+		journal_test(made_again),
 		journal_test(verified_until_something_is_begun),
 		journal_test(cut_at_every_byte_of_the_last_record),
 		journal_test(written_on_behind_a_cut),

@@ -1,0 +1,132 @@
+#include "node/judge.h"
+
+#include "step/layout.h"
+
+typedef bool (*judge_fn)(const struct node *node, const struct plan *plan,
+			 const struct change *change, char why[static JUDGE_WHY_MAX]);
+
+static bool no(char why[static JUDGE_WHY_MAX], const char *text)
+{
+	(void)snprintf(why, JUDGE_WHY_MAX, "%s", text);
+	return false;
+}
+
+/* Nothing that runs notices. */
+static bool quiet(const struct node *node, const struct plan *plan, const struct change *change,
+		  char why[static JUDGE_WHY_MAX])
+{
+	(void)node;
+	(void)plan;
+	(void)change;
+	(void)why;
+	return true;
+}
+
+static bool never_format(const struct node *node, const struct plan *plan,
+			 const struct change *change, char why[static JUDGE_WHY_MAX])
+{
+	(void)node;
+	(void)plan;
+	(void)change;
+	return no(why, "the pool of a node at work is never made anew: whatever is the matter, sandboxes' data may "
+		       "still be in it");
+}
+
+static bool never_move(const struct node *node, const struct plan *plan,
+		       const struct change *change, char why[static JUDGE_WHY_MAX])
+{
+	(void)node;
+	(void)plan;
+	(void)change;
+	return no(why, "data is only moved when somebody asks: berth install");
+}
+
+/* Starting sysbox-mgr removes what is in its data directory, unless it was stashed. */
+static bool may_start(const struct node *node, const struct plan *plan,
+		      const struct change *change, char why[static JUDGE_WHY_MAX])
+{
+	if (strcmp(change->target, "sysbox.service") != 0)
+		return true;
+	if (node->spec.agent.restart_sysbox == RESTART_SYSBOX_NEVER)
+		return no(why, "agent.restart_sysbox is 'never'");
+	if (host_exists(&node->host, UNIT_DIR "/sysbox-mgr.service.d/" DROPIN) ||
+	    plan_find(plan, &change_file, UNIT_DIR "/sysbox-mgr.service.d/" DROPIN))
+		return true;
+	return no(why, "sysbox-mgr would remove sandboxes' inner data: nothing stashes it");
+}
+
+static bool may_stop(const struct node *node, const struct plan *plan,
+		     const struct change *change, char why[static JUDGE_WHY_MAX])
+{
+	const json_t *info = node->ctx.facts.docker_info;
+
+	(void)plan;
+	if (strcmp(change->target, "docker.service") != 0)
+		return no(why, "it would stop under sandboxes");
+	if (!node->ctx.facts.docker_running)
+		return true;
+	if (!info)
+		return no(why, "Docker does not say what runs, so it is not stopped");
+	if (json_get_int(info, "ContainersRunning", 1) == 0)
+		return true;
+	if (json_get_bool(change->want, "containers", false))
+		return no(why, "running containers would stop");
+	if (!json_get_bool(info, "LiveRestoreEnabled", false))
+		return no(why, "running containers would stop: this Docker runs without live-restore");
+	return node->interrupts || no(why, JUDGE_INTERRUPTS);
+}
+
+bool judge_change(const struct node *node, const struct plan *plan, const struct change *change,
+		  char why[static JUDGE_WHY_MAX])
+{
+	static const struct {
+		const struct change_kind *kind;
+		judge_fn judge;
+	} TABLE[] = {
+		{ &change_file, quiet },	 { &change_json, quiet },   { &change_copy, quiet },
+		{ &change_sysctl, quiet },	 { &change_module, quiet }, { &change_enable, quiet },
+		{ &change_packages, quiet },	 { &change_unpack, quiet }, { &change_pool_dir, quiet },
+		{ &change_start, may_start },	 { &change_stop, may_stop },
+		{ &change_pool, never_format }, { &change_move, never_move },
+	};
+
+	why[0] = '\0';
+	if (!node->journal.ever_verified)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(TABLE); i++) {
+		if (TABLE[i].kind == change->kind)
+			return TABLE[i].judge(node, plan, change, why);
+	}
+	return no(why, "nobody has decided whether an agent may do that");
+}
+
+/* What was not stopped is not started again. */
+static bool depends(const struct change *left, const struct change *change)
+{
+	return left->kind == &change_stop && change->kind == &change_start &&
+	       strcmp(left->target, change->target) == 0;
+}
+
+unsigned judge_plan(const struct node *node, struct plan *plan)
+{
+	char why[JUDGE_WHY_MAX];
+	unsigned left = 0;
+
+	for (size_t i = 0; i < plan->len;) {
+		struct change *change = &plan->items[i];
+
+		if (judge_change(node, plan, change, why)) {
+			i++;
+			continue;
+		}
+		left++;
+		if (node->observer.left)
+			node->observer.left(node->observer.userdata, change, why);
+		for (size_t j = plan->len; j-- > i + 1;) {
+			if (depends(change, &plan->items[j]))
+				plan_remove(plan, j);
+		}
+		plan_remove(plan, i);
+	}
+	return left;
+}

@@ -1,0 +1,27 @@
+/*
+ * What an agent may change on a node by itself, when nobody asked.
+ *
+ * On a node that was never proven it is an installation: all of it, as the settings say. On one that was,
+ * there are sandboxes, and a repair must cost none of them anything: settings, files, units and services
+ * are put right; nothing is formatted, moved or removed; Docker is restarted where live-restore keeps what
+ * runs; Sysbox is started where what it would remove is stashed. The table is in judge.c, and for people
+ * in docs/agent.md.
+ */
+#ifndef NODE_JUDGE_H
+#define NODE_JUDGE_H
+
+#include "node/node.h"
+
+#define JUDGE_WHY_MAX 160
+
+/* Why a change is left that may be made once a slot of the pool is held (node.interrupts). */
+#define JUDGE_INTERRUPTS "it interrupts Docker under sandboxes: a slot of the pool is needed first"
+
+/* True: it may. False: `why` says why not, in words that fit behind "left: ". */
+bool judge_change(const struct node *node, const struct plan *plan, const struct change *change,
+		  char why[static JUDGE_WHY_MAX]);
+
+/* Take out of the plan what may not be; the observer's `left` is told of each. How many. */
+unsigned judge_plan(const struct node *node, struct plan *plan);
+
+#endif

@@ -1,0 +1,142 @@
+#include "step_fixture.h"
+
+#include "node/judge.h"
+#include "step/layout.h"
+
+#define DROPIN_PATH UNIT_DIR "/sysbox-mgr.service.d/" DROPIN
+
+static struct node node;
+
+static int setup(void **state)
+{
+	int r = step_setup(state);
+
+	node = (struct node){ .journal = JOURNAL_INIT, .unasked = true };
+	must(spec_default(&node.spec, &must_err));
+	must(host_open_root(host.root, &node.host, &must_err));
+	node.journal.ever_verified = true;
+	return r;
+}
+
+static int teardown(void **state)
+{
+	json_decref(node.ctx.facts.docker_info);
+	host_release(&node.host);
+	spec_release(&node.spec);
+	return step_teardown(state);
+}
+
+static void add(const struct change_kind *kind, const char *target, json_t *want)
+{
+	struct change change = { .kind = kind, .want = want };
+
+	change.step = strdup("services");
+	change.target = strdup(target);
+	plan.items = reallocarray(plan.items, plan.len + 1, sizeof(*plan.items));
+	plan.items[plan.len++] = change;
+}
+
+static bool may(const struct change_kind *kind, const char *target, json_t *want, const char *says)
+{
+	char why[JUDGE_WHY_MAX];
+	bool result;
+
+	add(kind, target, want);
+	result = judge_change(&node, &plan, &plan.items[plan.len - 1], why);
+	plan_remove(&plan, plan.len - 1);
+	if (!result)
+		assert_says(why, says);
+	return result;
+}
+
+static void docker(json_int_t running, bool live)
+{
+	json_decref(node.ctx.facts.docker_info);
+	node.ctx.facts.docker_running = true;
+	node.ctx.facts.docker_info = json_pack("{s:I, s:b}", "ContainersRunning", running, "LiveRestoreEnabled", live);
+}
+
+static void what_is_quiet(void **state)
+{
+	assert_true(may(&change_file, "/etc/x", json_object(), ""));
+	assert_true(may(&change_json, DAEMON_JSON, json_object(), ""));
+	assert_true(may(&change_start, "docker.service", json_object(), ""));
+	assert_true(may(&change_enable, "docker.service", json_object(), ""));
+}
+
+static void what_is_never_done(void **state)
+{
+	assert_false(may(&change_pool, "/var/lib/docker-xfs.img", json_object(), "never made anew"));
+	assert_false(may(&change_move, DOCKER_DATA, json_object(), "only moved when somebody asks"));
+	assert_false(may(&change_stop, "sysbox.service", json_object(), "under sandboxes"));
+	/* On a host that was never proven it is an installation. */
+	node.journal.ever_verified = false;
+	assert_true(may(&change_pool, "/var/lib/docker-xfs.img", json_object(), ""));
+}
+
+static void docker_is_stopped_where_nothing_is_lost(void **state)
+{
+	assert_true(may(&change_stop, "docker.service", json_object(), "")); /* it does not run */
+	docker(2, true);
+	assert_false(may(&change_stop, "docker.service", json_object(), "a slot of the pool"));
+	node.interrupts = true;
+	assert_true(may(&change_stop, "docker.service", json_object(), ""));
+	assert_false(may(&change_stop, "docker.service", json_pack("{s:b}", "containers", 1), "would stop"));
+	docker(2, false);
+	assert_false(may(&change_stop, "docker.service", json_object(), "without live-restore"));
+	docker(0, false);
+	assert_true(may(&change_stop, "docker.service", json_pack("{s:b}", "containers", 1), ""));
+	json_decref(TAKE_PTR(node.ctx.facts.docker_info));
+	assert_false(may(&change_stop, "docker.service", json_object(), "does not say"));
+}
+
+static void sysbox_is_started_behind_a_stash(void **state)
+{
+	assert_false(may(&change_start, "sysbox.service", json_object(), "nothing stashes it"));
+	add(&change_file, DROPIN_PATH, json_object());
+	assert_true(may(&change_start, "sysbox.service", json_object(), ""));
+	plan_remove(&plan, 0);
+	put(DROPIN_PATH, "");
+	assert_true(may(&change_start, "sysbox.service", json_object(), ""));
+	node.spec.agent.restart_sysbox = RESTART_SYSBOX_NEVER;
+	assert_false(may(&change_start, "sysbox.service", json_object(), "'never'"));
+}
+
+static unsigned told;
+
+static void left(void *userdata, const struct change *change, const char *why)
+{
+	(void)userdata;
+	assert_true(*why);
+	assert_ptr_equal(change->kind, &change_stop);
+	told++;
+}
+
+/* What was not stopped is not started again; the rest stays. */
+static void a_plan_is_sifted(void **state)
+{
+	docker(1, false);
+	node.observer.left = left;
+	add(&change_stop, "docker.service", json_object());
+	add(&change_json, DAEMON_JSON, json_object());
+	add(&change_start, "docker.service", json_pack("{s:b}", "again", 1));
+	add(&change_enable, "docker.service", json_object());
+	assert_int_equal(judge_plan(&node, &plan), 1);
+	assert_int_equal(told, 1);
+	assert_int_equal(plan.len, 2);
+	assert_ptr_equal(plan.items[0].kind, &change_json);
+	assert_ptr_equal(plan.items[1].kind, &change_enable);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_is_quiet, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_never_done, setup, teardown),
+		cmocka_unit_test_setup_teardown(docker_is_stopped_where_nothing_is_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(sysbox_is_started_behind_a_stash, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_plan_is_sifted, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
