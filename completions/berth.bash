@@ -3,8 +3,8 @@
 # Needs nothing but bash: no functions of the bash-completion package.
 
 _berth_common="--root --config --enter-host --quiet --help --version"
-_berth_commands="plan install verify status uninstall config bundle quota prune pool version"
-_berth_steps="preflight kernel program daemon-json docker sysbox pool services budgets prune"
+_berth_commands="plan install verify status uninstall agent config bundle quota prune pool version"
+_berth_steps="preflight kernel program daemon-json docker sysbox pool services budgets prune agent"
 
 # The options of a command besides the common ones.
 _berth_options()
@@ -15,6 +15,7 @@ _berth_options()
 	verify) echo "--json --step --wait" ;;
 	status) echo "--json --journal" ;;
 	uninstall) echo "--json --dry-run --delete-data --wait" ;;
+	agent) echo "--listen --node --log-format --install-unit --wait" ;;
 	config) echo "--json" ;;
 	bundle) echo "--json --output --suite --arch --wait" ;;
 	quota) echo "--json --sort --filter --watch --force --dry-run" ;;
@@ -49,6 +50,9 @@ _berth_value()
 	--filter) COMPREPLY=() ;;
 	--suite) _berth_words "bookworm trixie jammy noble" "$2" ;;
 	--older-than) _berth_words "12h 1d 7d 30d" "$2" ;;
+	--listen) _berth_words "127.0.0.1:9477 [::1]:9477 :9477" "$2" ;;
+	--log-format) _berth_words "logfmt json" "$2" ;;
+	--node) COMPREPLY=() ;;
 	*) return 1 ;;
 	esac
 }
@@ -79,7 +83,7 @@ _berth()
 			continue
 		fi
 		case $word in
-		--step | --root | --config | --bundle | --output | --arch | --suite | --sort | --filter | --older-than)
+		--step | --root | --config | --bundle | --output | --arch | --suite | --sort | --filter | --older-than | --listen | --node | --log-format)
 			[[ ${COMP_WORDS[i + 1]} == "=" ]] || skip=1
 			;;
 		-*) ;;

@@ -117,3 +117,12 @@ char *xasprintf(const char *fmt, ...)
 	va_end(ap);
 	return strbuf_steal(&sb);
 }
+
+void strbuf_consume(struct strbuf *sb, size_t len)
+{
+	len = MIN_OF(len, sb->len);
+	if (!len)
+		return;
+	memmove(sb->data, sb->data + len, sb->len - len + 1);
+	sb->len -= len;
+}

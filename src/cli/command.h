@@ -7,23 +7,16 @@
 #define CLI_COMMAND_H
 
 #include "base/json.h"
+#include "node/exit_code.h"
 #include "node/node.h"
-
-/* Exit codes, as berth(8) documents them. */
-enum {
-	EXIT_DONE = 0,
-	EXIT_FAILED = 1,
-	EXIT_PENDING = 2, /* plan: changes are pending; verify: checks failed */
-	EXIT_USAGE = 64,
-	EXIT_BUSY = 75,
-};
 
 /* What the command line said; only what the command's table allows is ever set. */
 struct arguments {
 	const char *root, *config, *step, *bundle, *suite, *arch, *output, *sort, *filter;
-	const char *older_than;
+	const char *older_than, *listen, *node, *log_format, *kube_folder;
 	uint64_t wait_ms;
 	bool json, dry_run, delete_data, journal, enter_host, quiet, help, watch, force;
+	bool install_unit, quick, interrupts;
 	int argc; /* operands */
 	char **argv;
 };
@@ -41,6 +34,8 @@ enum {
 	OPT_LIST = 256, /* --sort, --filter, --watch */
 	OPT_FORCE = 512,
 	OPT_OLDER_THAN = 1024,
+	OPT_AGENT = 2048, /* --listen, --node, --log-format, --install-unit */
+	OPT_CONVERGE = 4096, /* --quick, --interrupts */
 };
 
 struct command {
@@ -57,8 +52,11 @@ struct command {
 extern const struct command commands[];
 const struct command *command_find(const char *name);
 
+int command_agent(const struct arguments *args);
+int command_agent_install(const struct arguments *args); /* agent --install-unit */
 int command_bundle(const struct arguments *args);
 int command_config(const struct arguments *args);
+int command_converge(const struct arguments *args);
 int command_install(const struct arguments *args);
 int command_plan(const struct arguments *args);
 int command_pool(const struct arguments *args);

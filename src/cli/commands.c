@@ -30,6 +30,22 @@ const struct command commands[] = {
 	  .details = "A line for each step, and what the journal knows. --journal lists its records.",
 	  .options = OPT_JSON | OPT_JOURNAL,
 	  .run = command_status },
+	{ .name = "agent",
+	  .operands = "",
+	  .summary = "Keep this machine a sandbox host, for ever",
+	  .details = "Waits for what the kernel and Docker tell, and puts right what drifted, as far as that costs\n"
+		     "no sandbox anything. Answers /metrics, /healthz and /readyz at agent.listen. SIGHUP reads\n"
+		     "the settings again, SIGTERM ends it; the machine stays as it is. --install-unit: as the\n"
+		     "service berth-agent; in a pod with --enter-host.",
+	  .options = OPT_AGENT | OPT_WAIT,
+	  .run = command_agent },
+	{ .name = "converge",
+	  .operands = "",
+	  .summary = "Put right what drifted, as far as an agent may (run by berth agent)",
+	  .details = "What 'berth install' does, less what could cost a sandbox something. A verb for the agent.",
+	  .options = OPT_JSON | OPT_WAIT | OPT_CONVERGE,
+	  .hidden = true,
+	  .run = command_converge },
 	{ .name = "uninstall",
 	  .operands = "",
 	  .summary = "Put everything back as it was",

@@ -1,4 +1,4 @@
-/* berth install: make it so. */
+/* berth install: make it so. berth converge: as far as nobody has to be asked. */
 #include "base/clock.h"
 #include "base/units.h"
 #include "cli/ui.h"
@@ -20,30 +20,34 @@ static int finish(const struct arguments *args, int r, uint64_t ms)
 	return EXIT_DONE;
 }
 
-int command_install(const struct arguments *args)
+static int run(const struct arguments *args, const char *name, bool unasked)
 {
 	_cleanup_(node_close) struct node node = { .lock_fd = -EBADF };
 	_cleanup_(report_release) struct report report = REPORT_INIT;
 	uint64_t start = monotonic_ms();
 	struct error err = ERROR_INIT;
-	int r;
+	int r = cli_open(args, &node);
 
-	if (args->dry_run)
-		return command_plan(args);
-	r = cli_open(args, &node);
 	if (r)
 		return r;
+	node.unasked = unasked;
+	node.interrupts = args->interrupts;
+	node.ctx.wants_agent = args->install_unit;
+	if (args->quick)
+		node.spec.verify.sandbox = false;
 	ui_begin(args, &node);
-	r = cli_lock(args, &node, "install");
-	if (r)
-		goto out;
+	r = cli_lock(args, &node, name);
+	if (r) {
+		ui_end();
+		return r;
+	}
 	/* The holder before us may have changed the journal since it was read. */
 	journal_close(&node.journal);
 	r = journal_read(&node.host, &node.journal, &err);
 	if (r == 0)
 		r = args->bundle ? offline_use(&node, args->bundle, &err) : 0;
 	if (r == 0)
-		r = node_install(&node, args->step, "install", &report, &err);
+		r = node_install(&node, args->step, name, &report, &err);
 	ui_end();
 	if (r < 0) {
 		ui_report(args, &report, false);
@@ -51,7 +55,19 @@ int command_install(const struct arguments *args)
 		return EXIT_FAILED;
 	}
 	return finish(args, r, monotonic_ms() - start);
-out:
-	ui_end();
-	return r;
+}
+
+int command_install(const struct arguments *args)
+{
+	return args->dry_run ? command_plan(args) : run(args, "install", false);
+}
+
+int command_agent_install(const struct arguments *args)
+{
+	return run(args, "agent --install-unit", false);
+}
+
+int command_converge(const struct arguments *args)
+{
+	return run(args, "converge", true);
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "cli/command.h"
+#include "kube/access.h"
 #include "sys/namespace.h"
 
 enum {
@@ -29,6 +30,12 @@ enum {
 	LONG_WATCH,
 	LONG_FORCE,
 	LONG_OLDER_THAN,
+	LONG_LISTEN,
+	LONG_NODE,
+	LONG_LOG_FORMAT,
+	LONG_INSTALL_UNIT,
+	LONG_QUICK,
+	LONG_INTERRUPTS,
 	LONG_VERSION,
 };
 
@@ -54,6 +61,12 @@ static const struct option LONG_OPTIONS[] = {
 	{ "filter", required_argument, NULL, LONG_FILTER },
 	{ "watch", no_argument, NULL, LONG_WATCH },
 	{ "force", no_argument, NULL, LONG_FORCE },
+	{ "listen", required_argument, NULL, LONG_LISTEN },
+	{ "node", required_argument, NULL, LONG_NODE },
+	{ "log-format", required_argument, NULL, LONG_LOG_FORMAT },
+	{ "install-unit", no_argument, NULL, LONG_INSTALL_UNIT },
+	{ "quick", no_argument, NULL, LONG_QUICK },
+	{ "interrupts", no_argument, NULL, LONG_INTERRUPTS },
 	{ NULL },
 };
 
@@ -69,7 +82,10 @@ static const struct {
 	{ LONG_ARCH, OPT_CREATE },   { LONG_OUTPUT, OPT_CREATE },
 	{ LONG_SORT, OPT_LIST },     { LONG_FILTER, OPT_LIST },
 	{ LONG_WATCH, OPT_LIST },    { LONG_FORCE, OPT_FORCE },
-	{ LONG_OLDER_THAN, OPT_OLDER_THAN },
+	{ LONG_OLDER_THAN, OPT_OLDER_THAN }, { LONG_LISTEN, OPT_AGENT },
+	{ LONG_NODE, OPT_AGENT },    { LONG_LOG_FORMAT, OPT_AGENT },
+	{ LONG_INSTALL_UNIT, OPT_AGENT }, { LONG_QUICK, OPT_CONVERGE },
+	{ LONG_INTERRUPTS, OPT_CONVERGE },
 };
 
 static const struct {
@@ -91,6 +107,12 @@ static const struct {
 	{ OPT_LIST, "--filter TEXT", "Only those whose name or id has TEXT in it" },
 	{ OPT_LIST, "--watch", "Again every 2 seconds, redrawn in place" },
 	{ OPT_FORCE, "--force", "Also a size below what is used" },
+	{ OPT_CONVERGE, "--quick", "Prove it without starting a sandbox" },
+	{ OPT_CONVERGE, "--interrupts", "Docker may be restarted where sandboxes go on meanwhile" },
+	{ OPT_AGENT, "--listen ADDR:PORT", "Where it answers, instead of agent.listen" },
+	{ OPT_AGENT, "--node NAME", "The Kubernetes node this is" },
+	{ OPT_AGENT, "--log-format NAME", "logfmt or json, instead of agent.log_format" },
+	{ OPT_AGENT, "--install-unit", "Make it a systemd service of this host, and start it" },
 	{ 0, "--root DIR", "Work on the host in the folder DIR instead of this machine" },
 	{ 0, "--config FILE", "Settings (default " SPEC_PATH_DEFAULT ")" },
 	{ 0, "--enter-host", "From a privileged pod with hostPID: work on the host" },
@@ -176,6 +198,8 @@ static int take_option(struct arguments *args, int value)
 		{ LONG_OUTPUT, &args->output },	{ LONG_SORT, &args->sort },
 		{ LONG_FILTER, &args->filter },
 		{ LONG_OLDER_THAN, &args->older_than },
+		{ LONG_LISTEN, &args->listen },	{ LONG_NODE, &args->node },
+		{ LONG_LOG_FORMAT, &args->log_format },
 	};
 	const struct {
 		int value;
@@ -185,7 +209,9 @@ static int take_option(struct arguments *args, int value)
 		{ LONG_JOURNAL, &args->journal }, { LONG_DELETE_DATA, &args->delete_data },
 		{ LONG_ENTER_HOST, &args->enter_host }, { 'q', &args->quiet },
 		{ 'h', &args->help },		  { LONG_WATCH, &args->watch },
-		{ LONG_FORCE, &args->force },
+		{ LONG_FORCE, &args->force },	  { LONG_QUICK, &args->quick },
+		{ LONG_INTERRUPTS, &args->interrupts },
+		{ LONG_INSTALL_UNIT, &args->install_unit },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -283,6 +309,27 @@ static int help(const char *subject)
 	return EXIT_DONE;
 }
 
+/*
+ * Settings are carried by their folder: the agent reads them again, and in a pod a new version takes the
+ * old one's place under the same name.
+ */
+static int carry_settings(const char **path, char buf[static 320], struct error *err)
+{
+	const char *slash = *path ? strrchr(*path, '/') : NULL;
+	_cleanup_free_ char *dir = NULL;
+	int fd;
+
+	if (!*path)
+		return 0;
+	dir = slash ? xasprintf("%.*s/", (int)(slash - *path), *path) : strdup(".");
+	fd = dir ? open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return error_errno(err, errno, "open the folder of '%s'", *path);
+	(void)snprintf(buf, 320, "/proc/self/fd/%d/%.255s", fd, slash ? slash + 1 : *path);
+	*path = buf;
+	return 0;
+}
+
 /* A file named on the command line is the caller's: opened here, it can be read from there. */
 static int carry(const char **path, char buf[static 32], struct error *err)
 {
@@ -300,15 +347,19 @@ static int carry(const char **path, char buf[static 32], struct error *err)
 
 static int enter_host(struct arguments *args)
 {
-	static char config[32], bundle[32];
+	static char config[320], bundle[32], account[320];
 	struct error err = ERROR_INIT;
 	int r;
 
 	if (!args->enter_host)
 		return 0;
-	r = carry(&args->config, config, &err);
+	r = carry_settings(&args->config, config, &err);
 	if (r == 0)
 		r = carry(&args->bundle, bundle, &err);
+	if (r == 0 && args->node) {
+		args->kube_folder = KUBE_FOLDER "/"; /* the pod's */
+		r = carry_settings(&args->kube_folder, account, &err);
+	}
 	if (r == 0)
 		r = namespace_enter_host(&err);
 	return r < 0 ? cli_fail(args, &err) : 0;

@@ -169,6 +169,18 @@ static void change_end(void *userdata, const struct change *change, bool ok, uin
 	(void)fflush(stdout);
 }
 
+static void left(void *userdata, const struct change *change, const char *why)
+{
+	(void)userdata;
+	if (screen.mode == MODE_JSON)
+		ui_event(json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "left", "step", change->step, "kind",
+				     change->kind->name, "target", change->target, "why", why));
+	else if (screen.mode != MODE_QUIET)
+		printf("  %sleft%s    %s %s: %s\n", ui_colour(CHECK_WARN), ui_plain(), change->kind->name,
+		       change->target, why);
+	(void)fflush(stdout);
+}
+
 static void undone(void *userdata, const struct journal_entry *entry, enum undo_outcome outcome,
 		   const char *why)
 {
@@ -228,6 +240,7 @@ void ui_begin(const struct arguments *args, struct node *node)
 					    .stage_end = stage_end,
 					    .change_begin = change_begin,
 					    .change_end = change_end,
+					    .left = left,
 					    .undone = undone };
 	node->progress = (struct progress){ .activity = activity, .bytes = bytes };
 	if (screen.mode != MODE_TERMINAL)

@@ -35,21 +35,19 @@ static int read_proc(pid_t pid, const char *file, char **ret)
 	return r == -ENOENT ? -ESRCH : r;
 }
 
-int process_started(pid_t pid, uint64_t *ret)
+int process_state(pid_t pid, char *ret)
 {
 	_cleanup_free_ char *text = NULL;
 	int r = read_proc(pid, "stat", &text);
-	const char *p;
+	const char *name;
 
 	if (r < 0)
 		return r;
-	/* The name, in brackets, may have anything in it: the fields are counted from its end. */
-	p = strrchr(text, ')');
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (!p)
+	/* The name, in brackets, may have anything in it: it ends with the last of them. */
+	name = strrchr(text, ')');
+	if (!name || name[1] != ' ')
 		return -EPROTO;
-	*ret = strtoull(p + 1, NULL, 10);
+	*ret = name[2];
 	return 0;
 }
 

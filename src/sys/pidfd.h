@@ -15,10 +15,10 @@ int pidfd_open_process(pid_t pid);
 /* -ESRCH: it has ended. */
 int pidfd_kill(int fd, int signal_number);
 
-/* When a process was started, in clock ticks since boot (proc(5), starttime). -ESRCH. */
-int process_started(pid_t pid, uint64_t *ret);
+/* A process's state as proc(5) has it: 'R', 'S', 'D', 'T' (stopped by a signal), 'Z'... */
+int process_state(pid_t pid, char *ret);
 
-/* The process's name as the kernel has it (15 characters at the most). */
+/* Its name as the kernel has it (15 characters at the most). */
 int process_name(pid_t pid, char ret[static 16]);
 
 #endif

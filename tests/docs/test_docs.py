@@ -75,7 +75,7 @@ def test_a_step_that_is_none(tmp_path):
 
 
 def exit_codes():
-    text = read(surface.ROOT / "src/cli/command.h")
+    text = read(surface.ROOT / "src/node/exit_code.h")
     return set(re.findall(r"EXIT_\w+ = (\d+),", text))
 
 

@@ -27,7 +27,7 @@ static bool readable(int fd, int ms)
 static void the_end_of_a_process(void **state)
 {
 	char name[16];
-	uint64_t started, ours;
+	char seen;
 	pid_t pid = fork();
 	int fd;
 
@@ -40,9 +40,12 @@ static void the_end_of_a_process(void **state)
 	fd = pidfd_open_process(pid);
 	assert_true(fd >= 0);
 	assert_false(readable(fd, 0));
-	assert_int_equal(process_started(pid, &started), 0);
-	assert_int_equal(process_started(getpid(), &ours), 0);
-	assert_true(started >= ours && ours > 0);
+	assert_int_equal(process_state(getpid(), &seen), 0);
+	assert_int_equal(seen, 'R');
+	assert_int_equal(pidfd_kill(fd, SIGSTOP), 0);
+	for (int i = 0; i < 1000 && (process_state(pid, &seen) < 0 || seen != 'T'); i++)
+		(void)usleep(10000);
+	assert_int_equal(seen, 'T');
 	assert_int_equal(process_name(pid, name), 0);
 	assert_string_equal(name, "test_kernel_tel"); /* 15 characters */
 	assert_int_equal(pidfd_kill(fd, SIGKILL), 0);
@@ -50,7 +53,7 @@ static void the_end_of_a_process(void **state)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(pidfd_kill(fd, SIGKILL), -ESRCH);
 	assert_int_equal(pidfd_open_process(pid), -ESRCH);
-	assert_int_equal(process_started(pid, &started), -ESRCH);
+	assert_int_equal(process_state(pid, &seen), -ESRCH);
 	(void)close(fd);
 }
 

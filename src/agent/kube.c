@@ -1,0 +1,401 @@
+#include "agent/kube.h"
+
+#include <time.h>
+
+#include "agent/kube_ask.h"
+#include "agent/repair.h"
+#include "agent/say.h"
+#include "agent/slots.h"
+#include "base/clock.h"
+#include "base/timestamp.h"
+#include "kube/object.h"
+
+#define REFRESH_MS     (30 * 60 * 1000)
+#define SOON_MS	       500   /* changes that come together are told together */
+#define START_MS       5000  /* after a mass restart: on the average */
+#define FAILED_MS      1000  /* doubled with each failure... */
+#define FAILED_MAX_MS  (5 * 60 * 1000)
+#define UNREACHABLE_MS 30000 /* until it counts as a fault */
+#define EVENT_MS       60000 /* between two writes about one reason */
+#define EVENTS_MAX     32
+#define MESSAGE_MAX    512
+
+struct pending_event {
+	char reason[64], note[MESSAGE_MAX];
+	bool warning;
+	unsigned count;	 /* observed */
+	unsigned told;	 /* of these */
+	uint64_t due;	 /* of the next write */
+};
+
+enum stage { STAGE_IDLE, STAGE_NODE, STAGE_LABELS, STAGE_CONDITION, STAGE_TAINT, STAGE_EVENT };
+
+struct kube {
+	struct kube_client client;
+	struct event *timer;
+	uint64_t due; /* of the timer; 0: not armed */
+	enum stage stage;
+	bool again; /* the state changed while it was told */
+	json_t *node;
+	struct node_state state; /* what is being told; its texts are below */
+	char reason[64], message[MESSAGE_MAX];
+	struct pending_event events[EVENTS_MAX], *event; /* the one being told */
+	size_t events_len;
+	unsigned failures;	/* in a row */
+	uint64_t failing_since; /* 0: it answers */
+};
+
+static void next(struct agent *agent);
+static void take(struct agent *agent, const struct kube_answer *answer);
+
+/* ---- requests ---- */
+
+static void arm(struct kube *kube, uint64_t ms)
+{
+	uint64_t due = monotonic_ms() + ms;
+
+	if (kube->due && kube->due <= due)
+		return;
+	kube->due = due;
+	agent_arm(kube->timer, ms);
+}
+
+static void failed(struct agent *agent, uint64_t retry_ms, const char *why)
+{
+	struct kube *kube = agent->kube;
+	uint64_t pause = FAILED_MS, now = monotonic_ms();
+
+	for (unsigned i = 0; i < kube->failures && pause < FAILED_MAX_MS; i++)
+		pause *= 2;
+	pause = MIN_OF(MAX_OF(pause, retry_ms), (uint64_t)FAILED_MAX_MS);
+	if (kube->failures++ == 0)
+		say(SAY_WARN, "the API server was not told", "why", why, NULL);
+	if (!kube->failing_since)
+		kube->failing_since = now;
+	if (now - kube->failing_since >= UNREACHABLE_MS)
+		agent_set_fault(agent, FAULT_API_UNREACHABLE, true, why, kube->failing_since);
+	kube->stage = STAGE_IDLE;
+	kube->due = 0;
+	arm(kube, agent_jittered(pause));
+}
+
+static void answered(struct agent *agent)
+{
+	struct kube *kube = agent->kube;
+
+	if (kube->failures)
+		say(SAY_INFO, "the API server answers", NULL);
+	kube->failures = 0;
+	kube->failing_since = 0;
+	agent_set_fault(agent, FAULT_API_UNREACHABLE, false, "", 0);
+}
+
+static void on_answer(void *userdata, const struct kube_answer *answer)
+{
+	struct agent *agent = userdata;
+	struct kube *kube = agent->kube;
+
+	/* Changed under us: look at the node again. */
+	if (answer->status == 409 || (answer->status == 422 && kube->stage == STAGE_TAINT)) {
+		answered(agent);
+		kube->stage = STAGE_IDLE;
+		arm(kube, agent_jittered(FAILED_MS));
+		return;
+	}
+	if (!answer->status || (answer->status >= 400 && !(answer->status == 404 && kube->stage == STAGE_EVENT))) {
+		failed(agent, answer->retry_ms, answer->why);
+		return;
+	}
+	answered(agent);
+	take(agent, answer);
+}
+
+static void ask(struct agent *agent, const char *method, char *path, const char *type, json_t *body)
+{
+	struct error err = ERROR_INIT;
+
+	if (kube_ask(&agent->kube->client, method, path, type, body, on_answer, agent, &err) < 0)
+		failed(agent, 0, err.message);
+}
+
+/* ---- the node ---- */
+
+static char *node_path(const struct agent *agent, const char *behind)
+{
+	return xasprintf("/api/v1/nodes/%s%s", agent->options->node_name, behind);
+}
+
+/* The first fault that spoils it is the reason: "docker-dead" as "DockerDead". */
+static void camel(const char *name, char ret[static 64])
+{
+	bool up = true;
+	size_t n = 0;
+
+	for (; *name && n < 63; name++) {
+		if (*name == '-') {
+			up = true;
+			continue;
+		}
+		ret[n++] = up && *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A') : *name;
+		up = false;
+	}
+	ret[n] = '\0';
+}
+
+static void read_state(struct agent *agent)
+{
+	struct kube *kube = agent->kube;
+
+	kube->state = (struct node_state){ .ready = agent_is_ready(agent), .reason = kube->reason,
+					   .message = kube->message };
+	kube->state.state = kube->state.ready ? "ready" : agent->made ? "degraded" : "installing";
+	(void)snprintf(kube->reason, sizeof(kube->reason), "%s", kube->state.ready ? "Proven" :
+			agent->withdrawn ? "Uninstalled" : agent->made ? "NotProven" : "Installing");
+	(void)snprintf(kube->message, sizeof(kube->message), "%s", kube->state.ready ?
+			"this node is a proven sandbox host" : "this node is not proven a sandbox host");
+	for (int i = 0; i < FAULT_COUNT && !kube->state.ready; i++) {
+		const struct fault *f = &agent->faults.items[i];
+
+		if (!f->active || !fault_rules[i].spoils)
+			continue;
+		camel(fault_rules[i].name, kube->reason);
+		(void)snprintf(kube->message, sizeof(kube->message), "%s: %s", fault_rules[i].what, f->detail);
+		return;
+	}
+}
+
+static const char *now_text(char buf[static TIMESTAMP_MAX])
+{
+	return timestamp_format(time(NULL), buf);
+}
+
+static void tell_condition(struct agent *agent)
+{
+	struct kube *kube = agent->kube;
+	char now[TIMESTAMP_MAX];
+	const char *since;
+
+	(void)now_text(now);
+	(void)node_has_condition(kube->node, &kube->state, &since);
+	ask(agent, "PATCH", node_path(agent, "/status?fieldManager=" KUBE_MANAGER "&force=true"), KUBE_APPLY,
+	    node_condition_patch(agent->options->node_name, &kube->state, since ? since : now, now));
+}
+
+/* ---- events ---- */
+
+static struct pending_event *due_event(struct kube *kube)
+{
+	uint64_t now = monotonic_ms();
+
+	for (size_t i = 0; i < kube->events_len; i++) {
+		if (kube->events[i].told < kube->events[i].count && kube->events[i].due <= now)
+			return &kube->events[i];
+	}
+	return NULL;
+}
+
+static void tell_event(struct agent *agent)
+{
+	struct kube *kube = agent->kube;
+	struct pending_event *e = kube->event;
+	const char *uid = json_get_string(json_object_get(kube->node, "metadata"), "uid");
+	_cleanup_free_ char *name = event_name(agent->options->node_name, e->reason);
+	char ts[TIMESTAMP_MAX], micro[TIMESTAMP_MAX + 8];
+
+	(void)now_text(ts);
+	(void)snprintf(micro, sizeof(micro), "%.*s.000000Z", (int)strcspn(ts, "Z"), ts);
+	if (e->told == 0)
+		ask(agent, "POST", strdup("/apis/events.k8s.io/v1/namespaces/default/events"), KUBE_JSON,
+		    event_create(agent->options->node_name, uid, e->reason, e->note, e->warning, micro));
+	else
+		ask(agent, "PATCH",
+		    name ? xasprintf("/apis/events.k8s.io/v1/namespaces/default/events/%s", name) : NULL, KUBE_MERGE,
+		    event_series_patch(e->count, e->note, micro));
+}
+
+void kube_event(struct agent *agent, const char *reason, const char *note, bool warning)
+{
+	struct kube *kube = agent->kube;
+	struct pending_event *e = NULL;
+	char name[64];
+
+	if (!kube)
+		return;
+	camel(reason, name);
+	for (size_t i = 0; i < kube->events_len && !e; i++) {
+		if (strcmp(kube->events[i].reason, name) == 0)
+			e = &kube->events[i];
+	}
+	if (!e && kube->events_len == EVENTS_MAX)
+		return;
+	if (!e) {
+		e = &kube->events[kube->events_len++];
+		*e = (struct pending_event){ .due = 0 };
+		(void)snprintf(e->reason, sizeof(e->reason), "%s", name);
+	}
+	(void)snprintf(e->note, sizeof(e->note), "%s", note);
+	e->warning = warning;
+	e->count++;
+	kube_tell(agent);
+}
+
+/* ---- one thing after the other ---- */
+
+static void begin(struct agent *agent, enum stage stage)
+{
+	struct kube *kube = agent->kube;
+
+	kube->stage = stage;
+	switch (stage) {
+	case STAGE_NODE:
+		ask(agent, "GET", node_path(agent, ""), NULL, NULL);
+		return;
+	case STAGE_LABELS:
+		ask(agent, "PATCH", node_path(agent, "?fieldManager=" KUBE_MANAGER "&force=true"), KUBE_APPLY,
+		    node_labels_patch(agent->options->node_name, &kube->state));
+		return;
+	case STAGE_CONDITION:
+		tell_condition(agent);
+		return;
+	case STAGE_TAINT:
+		ask(agent, "PATCH", node_path(agent, ""), KUBE_PATCH,
+		    node_taint_patch(kube->node, agent->spec.kubernetes.startup_taint));
+		return;
+	case STAGE_EVENT:
+		tell_event(agent);
+		return;
+	case STAGE_IDLE:
+		return;
+	}
+}
+
+/* The next thing that the node as it was read does not say yet. */
+static void next(struct agent *agent)
+{
+	struct kube *kube = agent->kube;
+	_cleanup_json_ json_t *taint = NULL;
+	const char *since;
+
+	if (!node_has_labels(kube->node, &kube->state)) {
+		begin(agent, STAGE_LABELS);
+		return;
+	}
+	if (!node_has_condition(kube->node, &kube->state, &since)) {
+		begin(agent, STAGE_CONDITION);
+		return;
+	}
+	taint = kube->state.ready ? node_taint_patch(kube->node, agent->spec.kubernetes.startup_taint) : NULL;
+	if (taint) {
+		begin(agent, STAGE_TAINT);
+		return;
+	}
+	kube->event = due_event(kube);
+	if (kube->event) {
+		begin(agent, STAGE_EVENT);
+		return;
+	}
+	kube->stage = STAGE_IDLE;
+	arm(kube, kube->again ? SOON_MS : agent_jittered(REFRESH_MS));
+	kube->again = false;
+}
+
+/* An answer that is fine. A node's is the node as it is now. */
+static void take(struct agent *agent, const struct kube_answer *answer)
+{
+	struct kube *kube = agent->kube;
+	struct pending_event *e = kube->event;
+
+	if (kube->stage == STAGE_EVENT && e) {
+		/* Expired meanwhile (404): made anew the next time. */
+		e->told = answer->status == 404 ? 0 : e->count;
+		e->due = monotonic_ms() + EVENT_MS;
+		kube->event = NULL;
+		next(agent);
+		return;
+	}
+	if (!json_object_get(answer->body, "metadata")) {
+		failed(agent, 0, "the API server's answer is no node");
+		return;
+	}
+	json_decref(kube->node);
+	kube->node = json_incref(answer->body);
+	next(agent);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	struct agent *agent = userdata;
+	struct kube *kube = agent->kube;
+
+	(void)fd;
+	(void)what;
+	kube->due = 0;
+	if (kube->stage != STAGE_IDLE) {
+		kube->again = true;
+		return;
+	}
+	read_state(agent);
+	begin(agent, STAGE_NODE);
+}
+
+void kube_tell(struct agent *agent)
+{
+	struct kube *kube = agent->kube;
+
+	if (!kube)
+		return;
+	if (kube->stage != STAGE_IDLE)
+		kube->again = true;
+	else if (!kube->failures)
+		arm(kube, SOON_MS);
+}
+
+int kube_open_client(struct agent *agent, struct kube_client *ret, struct error *err)
+{
+	const char *folder = agent->options->kube_folder;
+	int r = kube_access_open(agent->spec.kubernetes.server,
+				 folder ? folder : agent->spec.kubernetes.credentials, &ret->access, err);
+
+	return r < 0 ? r : http_loop_new(agent->base, &ret->loop, err);
+}
+
+int kube_open(struct agent *agent, struct error *err)
+{
+	struct kube *kube;
+	int r;
+
+	if (!agent->options->node_name)
+		return 0;
+	kube = calloc(1, sizeof(*kube));
+	if (!kube)
+		return error_errno(err, ENOMEM, "reach the API server");
+	agent->kube = kube;
+	kube->timer = evtimer_new(agent->base, on_timer, agent);
+	r = kube_open_client(agent, &kube->client, err);
+	if (r == 0 && !kube->timer)
+		r = error_errno(err, ENOMEM, "reach the API server");
+	if (r == 0)
+		arm(kube, agent_jittered(START_MS));
+	return r;
+}
+
+void kube_close(struct agent *agent)
+{
+	struct kube *kube = agent->kube;
+
+	if (!kube)
+		return;
+	if (kube->timer)
+		event_free(kube->timer);
+	slots_close(agent);
+	kube_client_release(&kube->client);
+	json_decref(kube->node);
+	free(kube);
+	agent->kube = NULL;
+}
+
+void kube_metrics(const struct agent *agent, struct strbuf *out)
+{
+	if (agent->kube)
+		kube_counts_write(&agent->kube->client.counts, agent->kube->failures == 0, out);
+}

@@ -1,0 +1,133 @@
+#include "agent/limit_hits.h"
+
+#include "agent/inside.h"
+#include "agent/say.h"
+#include "base/clock.h"
+#include "sys/dquot_events.h"
+
+#define AT_ONCE	 64    /* messages read in one turn */
+#define PAUSE_S	 1     /* after a turn that was full */
+#define SAID_MS	 60000 /* between two lines about one project */
+#define PROJECTS 4096  /* counted at most; others share nothing */
+
+struct hit {
+	uint32_t project;
+	uint64_t count, said;
+};
+
+struct limit_hits {
+	int fd;
+	struct event *event, *pause;
+	struct hit *items;
+	size_t len;
+};
+
+static struct hit *find(struct limit_hits *hits, uint32_t project)
+{
+	struct hit *items;
+
+	for (size_t i = 0; i < hits->len; i++) {
+		if (hits->items[i].project == project)
+			return &hits->items[i];
+	}
+	if (hits->len == PROJECTS)
+		return NULL;
+	items = reallocarray(hits->items, hits->len + 1, sizeof(*items));
+	if (!items)
+		return NULL;
+	hits->items = items;
+	items[hits->len] = (struct hit){ .project = project };
+	return &items[hits->len++];
+}
+
+static void count(struct agent *agent, const struct dquot_event *event)
+{
+	struct hit *hit = event->hard ? find(agent->hits, event->project) : NULL;
+	uint64_t now = monotonic_ms();
+	char project[16];
+
+	if (!hit)
+		return;
+	hit->count++;
+	if (hit->said && now - hit->said < SAID_MS)
+		return;
+	hit->said = now;
+	(void)snprintf(project, sizeof(project), "%u", event->project);
+	say(SAY_INFO, event->inodes ? "a sandbox has used up its inodes" : "a sandbox has used up its disk budget",
+	    "project", project, NULL);
+}
+
+static void on_events(evutil_socket_t fd, short what, void *userdata)
+{
+	static const struct timeval PAUSE = { .tv_sec = PAUSE_S };
+	struct agent *agent = userdata;
+	struct dquot_event events[8];
+	int n = 0, read = 0;
+
+	(void)what;
+	while (read < AT_ONCE && (n = dquot_events_read((int)fd, events, ARRAY_SIZE(events))) > 0) {
+		for (int i = 0; i < n; i++)
+			count(agent, &events[i]);
+		read += n;
+	}
+	agent->events[SOURCE_QUOTA]++;
+	if (n == 0)
+		return;
+	/* What does not fit into the socket's buffer meanwhile is lost, and only missing in a count. */
+	(void)event_del(agent->hits->event);
+	(void)event_add(agent->hits->pause, &PAUSE);
+}
+
+static void on_pause(evutil_socket_t fd, short what, void *userdata)
+{
+	struct agent *agent = userdata;
+
+	(void)fd;
+	(void)what;
+	(void)event_add(agent->hits->event, NULL);
+}
+
+void limit_hits_open(struct agent *agent)
+{
+	struct limit_hits *hits = calloc(1, sizeof(*hits));
+	struct error err = ERROR_INIT;
+
+	if (!hits)
+		return;
+	hits->fd = -EBADF;
+	if (dquot_events_open(&hits->fd, &err) < 0) {
+		say(SAY_WARN, "sandboxes at their limit are not counted", "why", err.message, NULL);
+		free(hits);
+		return;
+	}
+	agent->hits = hits;
+	hits->event = event_new(agent->base, hits->fd, EV_READ | EV_PERSIST, on_events, agent);
+	hits->pause = evtimer_new(agent->base, on_pause, agent);
+	if (!hits->event || !hits->pause || event_add(hits->event, NULL) < 0)
+		limit_hits_close(agent);
+}
+
+void limit_hits_close(struct agent *agent)
+{
+	struct limit_hits *hits = agent->hits;
+
+	if (!hits)
+		return;
+	if (hits->event)
+		event_free(hits->event);
+	if (hits->pause)
+		event_free(hits->pause);
+	fd_closep(&hits->fd);
+	free(hits->items);
+	free(hits);
+	agent->hits = NULL;
+}
+
+uint64_t limit_hits_of(const struct agent *agent, uint32_t project)
+{
+	for (size_t i = 0; agent->hits && i < agent->hits->len; i++) {
+		if (agent->hits->items[i].project == project)
+			return agent->hits->items[i].count;
+	}
+	return 0;
+}

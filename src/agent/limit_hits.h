@@ -1,0 +1,19 @@
+/*
+ * Sandboxes at their limit, as the kernel tells it within the write that it refuses: counted by project,
+ * and logged once a minute for each. A flood of refused writes wakes the agent once a second.
+ */
+#ifndef AGENT_LIMIT_HITS_H
+#define AGENT_LIMIT_HITS_H
+
+#include "base/macros.h"
+
+struct agent;
+
+/* A kernel that tells nothing is no error: there are no counts then. */
+void limit_hits_open(struct agent *agent);
+void limit_hits_close(struct agent *agent);
+
+/* Refused writes of that project since the agent began; 0 also for an unknown one. */
+uint64_t limit_hits_of(const struct agent *agent, uint32_t project);
+
+#endif

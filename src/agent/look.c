@@ -1,0 +1,222 @@
+#include "agent/look.h"
+
+#include <fcntl.h>
+#include <sys/statvfs.h>
+
+#include "base/units.h"
+#include "change/change.h"
+#include "change/pool_now.h"
+#include "sandbox/list.h"
+#include "step/layout.h"
+#include "sys/mountinfo.h"
+#include "sys/pidfd.h"
+#include "sys/quota.h"
+
+const struct daemon_rule daemon_rules[DAEMON_COUNT] = {
+	[DAEMON_DOCKER] = { "docker.service", "dockerd", FAULT_DOCKER_DEAD },
+	[DAEMON_CONTAINERD] = { "containerd.service", "containerd", FAULT_CONTAINERD_DEAD },
+	[DAEMON_SYSBOX_MGR] = { "sysbox-mgr.service", "sysbox-mgr", FAULT_SYSBOX_DEAD },
+	[DAEMON_SYSBOX_FS] = { "sysbox-fs.service", "sysbox-fs", FAULT_SYSBOX_DEAD },
+};
+
+_printf_(3, 4) static void wrong(struct sight *sight, enum fault_id id, const char *fmt, ...)
+{
+	va_list ap;
+
+	sight->is[id] = true;
+	va_start(ap, fmt);
+	(void)vsnprintf(sight->detail[id], FAULT_DETAIL_MAX, fmt, ap);
+	va_end(ap);
+}
+
+/* ---- daemons ---- */
+
+static pid_t named(const char *text, const char *program)
+{
+	for (const char *p = text; *p; p = strchrnul(p, '\n') + (*strchrnul(p, '\n') == '\n')) {
+		pid_t pid = (pid_t)strtol(p, NULL, 10);
+		char name[16];
+
+		if (pid > 0 && process_name(pid, name) == 0 && strncmp(name, program, 15) == 0)
+			return pid;
+	}
+	return 0;
+}
+
+pid_t look_daemon(const struct host *host, const char *unit, const char *program)
+{
+	/* The unified hierarchy, and systemd's own of the old ones. */
+	static const char *const ROOTS[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(ROOTS); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/system.slice/%s/cgroup.procs", ROOTS[i], unit);
+		_cleanup_free_ char *text = NULL;
+
+		if (path && host_read(host, path, 1 << 20, &text, NULL) == 0)
+			return named(text, program);
+	}
+	return 0;
+}
+
+static bool is_masked(const struct host *host, const char *unit)
+{
+	_cleanup_free_ char *path = xasprintf(UNIT_DIR "/%s", unit);
+	_cleanup_free_ char *target = NULL;
+
+	return path && host_readlink(host, path, &target) == 0 && strcmp(target, "/dev/null") == 0;
+}
+
+static bool has_unit(const struct host *host, const char *unit)
+{
+	static const char *const DIRS[] = { UNIT_DIR, "/run/systemd/system", "/usr/local/lib/systemd/system",
+					    "/usr/lib/systemd/system", "/lib/systemd/system" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(DIRS); i++) {
+		_cleanup_free_ char *path = xasprintf("%s/%s", DIRS[i], unit);
+
+		if (path && host_exists(host, path))
+			return true;
+	}
+	return false;
+}
+
+/* Stopped by a signal: it neither works nor ends. */
+static bool is_stopped(pid_t pid)
+{
+	char state = 0;
+
+	return process_state(pid, &state) == 0 && state == 'T';
+}
+
+static void look_at_daemons(const struct host *host, struct sight *sight)
+{
+	for (int i = 0; i < DAEMON_COUNT; i++) {
+		const struct daemon_rule *rule = &daemon_rules[i];
+
+		sight->pids[i] = look_daemon(host, rule->unit, rule->program);
+		if (is_masked(host, rule->unit)) {
+			wrong(sight, FAULT_UNIT_MASKED, "%s is masked", rule->unit);
+			continue;
+		}
+		if (sight->pids[i] && is_stopped(sight->pids[i]))
+			wrong(sight, rule->dead == FAULT_SYSBOX_DEAD ? FAULT_SYSBOX_HUNG : FAULT_DOCKER_HUNG,
+			      "%s, process %d, is stopped by a signal", rule->program, (int)sight->pids[i]);
+		/* A Docker that brings its own containerd has no unit for it. */
+		if (sight->pids[i] || (i == DAEMON_CONTAINERD && !has_unit(host, rule->unit)))
+			continue;
+		wrong(sight, rule->dead, "%s of %s does not run", rule->program, rule->unit);
+	}
+}
+
+/* ---- the pool ---- */
+
+static void look_at_mounts(struct sight *sight)
+{
+	static const char *const TARGETS[] = { POOL_DIR, DOCKER_DATA, SYSBOX_DATA };
+	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
+	const struct mount_entry *pool = NULL;
+
+	if (mount_table_read_self(&table, NULL) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(TARGETS); i++) {
+		const struct mount_entry *m = mount_table_at(&table, TARGETS[i]);
+
+		if (i == 0)
+			pool = m;
+		if (m && strcmp(m->type, "xfs") == 0 &&
+		    (!pool || (m->major == pool->major && m->minor == pool->minor)))
+			continue;
+		wrong(sight, FAULT_POOL_UNMOUNTED, "%s is not %s", TARGETS[i],
+		      i ? "the pool's directory" : "mounted");
+		return;
+	}
+}
+
+static void look_at_image(const struct spec *spec, const struct pool_now *now, struct sight *sight)
+{
+	const struct pool_figures *f = &now->figures;
+	struct error why = ERROR_INIT;
+
+	if (f->device)
+		return;
+	if (f->size < f->data)
+		wrong(sight, FAULT_POOL_BROKEN, "the image '%s' is shorter than its file system", f->name);
+	sight->disk_free = f->disk_free;
+	sight->hold = pool_promised(f) && f->disk_free < spec->budget.floor;
+	if (sight->hold || pool_check_disk(f, spec->pool.reserve, &why) < 0)
+		wrong(sight, FAULT_BACKING_FULL, "%s", why.message[0] ? why.message : "no sandbox is started any more");
+}
+
+static void look_at_pool(const struct host *host, const struct spec *spec, struct sight *sight)
+{
+	_cleanup_(pool_now_release) struct pool_now now = POOL_NOW_INIT;
+	struct error why = ERROR_INIT;
+	struct quota_state quota;
+	struct statvfs fs;
+	int r = pool_now_read(host, spec->pool.device, &now, &why);
+
+	if (r == -ENOTCONN)
+		return; /* its mounts tell */
+	if (r < 0) {
+		wrong(sight, FAULT_POOL_BROKEN, "%s", why.message);
+		return;
+	}
+	if (fstatvfs(now.dir_fd, &fs) < 0 || (fs.f_flag & ST_RDONLY))
+		wrong(sight, FAULT_POOL_BROKEN, "the pool is read-only");
+	else
+		sight->pool_inodes_used = fs.f_files - fs.f_ffree;
+	sight->has_pool = true;
+	sight->pool_size = now.figures.total;
+	sight->pool_used = now.figures.used;
+	if (quota_get_state(now.dir_fd, &quota, NULL) == 0 && !(quota.accounting && quota.enforcement))
+		wrong(sight, FAULT_QUOTA_OFF, "project quotas: accounting %s, enforcement %s",
+		      quota.accounting ? "on" : "off", quota.enforcement ? "on" : "off");
+	look_at_image(spec, &now, sight);
+}
+
+void look(const struct host *host, const struct spec *spec, struct sight *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	look_at_daemons(host, ret);
+	look_at_mounts(ret);
+	look_at_pool(host, spec, ret);
+	/* What follows from another is not another fault. */
+	if (ret->is[FAULT_POOL_UNMOUNTED] || ret->is[FAULT_POOL_BROKEN])
+		ret->is[FAULT_QUOTA_OFF] = false;
+	if (ret->is[FAULT_CONTAINERD_DEAD] && ret->is[FAULT_DOCKER_DEAD])
+		ret->is[FAULT_CONTAINERD_DEAD] = false;
+}
+
+/* ---- sandboxes ---- */
+
+static void add_name(const struct sandbox *s, unsigned count, char names[static FAULT_DETAIL_MAX])
+{
+	size_t len = strlen(names);
+
+	if (count > 4)
+		return;
+	(void)snprintf(names + len, FAULT_DETAIL_MAX - len, "%s%.40s%s", len ? ", " : "",
+		       s->name ? s->name : s->id, count == 4 ? "..." : "");
+}
+
+unsigned look_stranded(const struct host *host, char ret_names[static FAULT_DETAIL_MAX])
+{
+	_cleanup_(sandboxes_release) struct sandboxes list = SANDBOXES_INIT;
+	_cleanup_fd_ int pool = host_open(host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	struct settings settings = settings_default();
+	uint64_t mgr = record_mgr();
+	unsigned count = 0;
+
+	ret_names[0] = '\0';
+	if (pool < 0 || !mgr)
+		return 0;
+	(void)settings_read(SETTINGS_PATH, &settings, NULL);
+	(void)sandboxes_read(&settings, pool, &list, NULL);
+	for (size_t i = 0; i < list.len; i++) {
+		const struct record *record = &list.items[i].record;
+
+		if (record_is_running(record) && record->mgr && record->mgr != mgr)
+			add_name(&list.items[i], count++, ret_names);
+	}
+	return count;
+}

@@ -1,0 +1,340 @@
+/* What is wrong, what is done about it, and what became of that. */
+#include "agent/repair.h"
+
+#include <limits.h>
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/docker_watch.h"
+#include "agent/kube.h"
+#include "agent/say.h"
+#include "agent/slots.h"
+#include "agent/watch.h"
+#include "base/clock.h"
+#include "node/exit_code.h"
+#include "node/journal.h"
+#include "sandbox/record.h"
+#include "step/layout.h"
+#include "sys/pidfd.h"
+
+#define HUNG_MS	 60000 /* dockerd has not answered for so long */
+#define BUSY_MS	 5000  /* until a run that found another berth at work is tried again */
+#define AGAIN_MS 60000 /* until an installation that failed is tried again */
+#define FIRST_MS 200   /* a file is looked at when the one who writes it has come to an end */
+
+bool agent_is_ready(const struct agent *agent)
+{
+	return agent->proven && !agent->withdrawn && !faults_spoil(&agent->faults);
+}
+
+/* ---- faults, and what is said of them ---- */
+
+static void tell(struct agent *agent, enum fault_id id, enum fault_news news)
+{
+	const struct fault_rule *rule = &fault_rules[id];
+	const struct fault *f = &agent->faults.items[id];
+	char seconds[24] = "";
+
+	switch (news) {
+	case FAULT_NO_NEWS:
+		return;
+	case FAULT_SEEN:
+	case FAULT_OTHERWISE:
+		say(SAY_WARN, rule->what, "fault", rule->name, "detail", f->detail, NULL);
+		break;
+	case FAULT_GONE:
+		(void)snprintf(seconds, sizeof(seconds), "%.3f", (double)(f->gone - f->since) / 1000);
+		say(SAY_INFO, "repaired", "fault", rule->name, "seconds", seconds, NULL);
+		break;
+	case FAULT_GAVE_UP:
+		say(SAY_ERROR, "left to people", "fault", rule->name, "what", rule->what, "detail", f->detail,
+		    "remedy", rule->remedy, NULL);
+		break;
+	}
+	/* That the API server does not answer is nothing to tell it. */
+	if (id != FAULT_API_UNREACHABLE)
+		kube_event(agent, rule->name, news == FAULT_GONE ? "repaired" : f->detail, news != FAULT_GONE);
+}
+
+void agent_set_fault(struct agent *agent, enum fault_id id, bool is, const char *detail,
+		     uint64_t since)
+{
+	uint64_t now = monotonic_ms();
+
+	tell(agent, id, is ? fault_is(&agent->faults, id, detail, since, now) :
+			     fault_is_not(&agent->faults, id, now));
+}
+
+/* ---- looking ---- */
+
+/* A restart of Sysbox, or of a sandbox: which of them have lost their Sysbox? */
+static void look_at_sandboxes(struct agent *agent)
+{
+	uint64_t mgr = record_mgr();
+	char names[FAULT_DETAIL_MAX], detail[FAULT_DETAIL_MAX];
+	unsigned count;
+
+	if (!docker_watch_take(agent) && mgr == agent->mgr)
+		return;
+	agent->mgr = mgr;
+	count = look_stranded(&agent->host, names);
+	(void)snprintf(detail, sizeof(detail), "%u: %.200s", count, names);
+	agent_set_fault(agent, FAULT_SANDBOXES_NEED_RESTART, count > 0, detail, monotonic_ms());
+}
+
+void agent_look_now(struct agent *agent, uint64_t since)
+{
+	static const enum fault_id LOOKED_FOR[] = {
+		FAULT_DOCKER_DEAD,    FAULT_DOCKER_HUNG, FAULT_CONTAINERD_DEAD, FAULT_SYSBOX_DEAD,
+		FAULT_SYSBOX_HUNG,    FAULT_POOL_BROKEN, FAULT_POOL_UNMOUNTED,	FAULT_QUOTA_OFF,
+		FAULT_BACKING_FULL,   FAULT_UNIT_MASKED,
+	};
+	struct sight *sight = &agent->sight;
+	uint64_t silence = docker_watch_silence(agent);
+
+	look(&agent->host, &agent->spec, sight);
+	watch_daemons(agent);
+	if (sight->pids[DAEMON_DOCKER])
+		docker_watch_listen(agent);
+	if (sight->pids[DAEMON_DOCKER] && silence >= HUNG_MS && !sight->is[FAULT_DOCKER_HUNG]) {
+		sight->is[FAULT_DOCKER_HUNG] = true;
+		(void)snprintf(sight->detail[FAULT_DOCKER_HUNG], FAULT_DETAIL_MAX,
+			       "no answer for %" PRIu64 " s", silence / 1000);
+	}
+	/* Before it is a sandbox host, nothing is missing. */
+	if (!agent->made || agent->withdrawn)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(LOOKED_FOR); i++)
+		agent_set_fault(agent, LOOKED_FOR[i], sight->is[LOOKED_FOR[i]], sight->detail[LOOKED_FOR[i]], since);
+	look_at_sandboxes(agent);
+}
+
+/* ---- repairing ---- */
+
+static void run_worker(struct agent *agent, enum fault_id id, enum worker_task task)
+{
+	struct error err = ERROR_INIT;
+
+	agent->repairing = id;
+	if (!agent->spec.agent.repair)
+		task = TASK_PLAN;
+	if (worker_start(&agent->worker, task, slot_is_held(agent), agent->options->config, &err) < 0)
+		say(SAY_ERROR, "a repair cannot be started", "why", err.message, NULL);
+}
+
+/* As a service: another berth was put in our file's place, and shall do our work. */
+static bool was_replaced(struct agent *agent)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	path[MAX_OF(n, 0)] = '\0';
+	if (strcmp(path, BERTH_PROGRAM " (deleted)") != 0)
+		return false;
+	say(SAY_INFO, "another berth is here: it takes over", NULL);
+	(void)event_base_loopbreak(agent->base);
+	return true;
+}
+
+/* Uninstalled beneath us: the journal that was there is not there any more. */
+static bool must_not_touch(struct agent *agent)
+{
+	bool gone = agent->made && !host_exists(&agent->host, JOURNAL_FILE);
+
+	if (was_replaced(agent))
+		return true;
+	if (gone && !agent->withdrawn)
+		say(SAY_WARN, "berth was uninstalled on this host: nothing is repaired until SIGHUP or a new start",
+		    NULL);
+	agent->withdrawn = gone;
+	return gone;
+}
+
+/* The daemon that the fault is about: the first of the two that is stopped, or Docker. */
+static pid_t daemon_of(const struct agent *agent, enum fault_id id)
+{
+	const struct sight *s = &agent->sight;
+	char state;
+
+	if (id == FAULT_DOCKER_HUNG)
+		return s->pids[DAEMON_DOCKER];
+	if (s->pids[DAEMON_SYSBOX_MGR] && process_state(s->pids[DAEMON_SYSBOX_MGR], &state) == 0 && state == 'T')
+		return s->pids[DAEMON_SYSBOX_MGR];
+	return s->pids[DAEMON_SYSBOX_FS];
+}
+
+static void send_signal(struct agent *agent, enum fault_id id, int number)
+{
+	pid_t pid = daemon_of(agent, id);
+	int fd = pid ? pidfd_open_process(pid) : -ESRCH;
+	char text[16];
+
+	(void)snprintf(text, sizeof(text), "%d", (int)pid);
+	if (fd >= 0 && pidfd_kill(fd, number) == 0)
+		say(SAY_INFO, number == SIGCONT ? "a stopped daemon goes on" : "a daemon that hangs is killed", "audit",
+		    "signal", "fault", fault_rules[id].name, "pid", text, NULL);
+	(void)fd_close(fd);
+	agent_look_in(agent, number == SIGCONT ? 50 : 200);
+}
+
+static void repair(struct agent *agent, enum fault_id id)
+{
+	char state;
+
+	fault_try(&agent->faults, id, monotonic_ms());
+	if (fault_rules[id].repair == REPAIR_CONVERGE) {
+		run_worker(agent, id, id == FAULT_SYSBOX_DEAD ? TASK_CONVERGE : TASK_CONVERGE_QUICK);
+		return;
+	}
+	/* One that somebody has stopped may go on; only one that is awake and silent is killed. */
+	if (fault_rules[id].repair == REPAIR_RESUME ||
+	    (process_state(daemon_of(agent, id), &state) == 0 && state == 'T'))
+		send_signal(agent, id, SIGCONT);
+	else
+		send_signal(agent, id, SIGKILL);
+}
+
+void agent_repair_next(struct agent *agent)
+{
+	uint64_t wait;
+	enum fault_id id = fault_due(&agent->faults, monotonic_ms(), &wait);
+
+	if (agent->worker.busy || must_not_touch(agent))
+		return;
+	if (id != FAULT_COUNT && agent->spec.agent.repair)
+		repair(agent, id);
+	else if (id == FAULT_COUNT && wait != UINT64_MAX)
+		agent_arm(agent->repair_timer, wait + 1);
+}
+
+/* ---- drift ---- */
+
+/* Something else may write that file, again and again: then it is left to people, after a while. */
+void agent_look_at_drift(struct agent *agent)
+{
+	const struct fault *f = &agent->faults.items[FAULT_DRIFT];
+	uint64_t now = monotonic_ms();
+
+	if (!agent->drift_since || agent->worker.busy || f->active || must_not_touch(agent))
+		return;
+	if (f->tries && f->due > now) {
+		agent_look_in(agent, f->due - now);
+		return;
+	}
+	if (f->tries >= agent->faults.give_up && now - f->gone <= FAULT_CALM) {
+		char detail[FAULT_DETAIL_MAX];
+
+		(void)snprintf(detail, sizeof(detail), "%.180s is changed again and again by something on this host",
+			       agent->drift_path);
+		agent_set_fault(agent, FAULT_DRIFT, true, detail, agent->drift_since);
+		tell(agent, FAULT_DRIFT, fault_failed(&agent->faults, FAULT_DRIFT, true, ""));
+		agent->drift_since = 0;
+		return;
+	}
+	run_worker(agent, FAULT_COUNT, TASK_CONVERGE_QUICK);
+}
+
+void agent_drift(struct agent *agent, const char *path)
+{
+	/* What a worker writes is no drift; what somebody else wrote meanwhile, it has seen. */
+	if (agent->worker.busy || !agent->made)
+		return;
+	if (!agent->drift_since)
+		agent->drift_since = monotonic_ms();
+	(void)snprintf(agent->drift_path, sizeof(agent->drift_path), "%s", path);
+	agent_look_in(agent, FIRST_MS);
+}
+
+void agent_recheck(struct agent *agent)
+{
+	if (!agent->worker.busy && !must_not_touch(agent))
+		run_worker(agent, FAULT_COUNT, agent->proven ? TASK_CONVERGE_QUICK : TASK_CONVERGE);
+}
+
+void agent_slot_taken(struct agent *agent)
+{
+	say(SAY_INFO, "a slot of the pool is held: what waited for it is done", NULL);
+	if (agent->worker.busy)
+		agent_arm(agent->recheck_timer, BUSY_MS);
+	else
+		agent_recheck(agent);
+}
+
+/* ---- a worker's end ---- */
+
+void agent_read_made(struct agent *agent)
+{
+	_cleanup_(journal_close) struct journal journal = JOURNAL_INIT;
+
+	if (journal_read(&agent->host, &journal, NULL) == 0 && journal.len)
+		agent->made = journal.ever_verified;
+}
+
+static void take_drift(struct agent *agent, const struct worker_result *result, bool ok)
+{
+	uint64_t now = monotonic_ms();
+	uint64_t since = agent->drift_since ? agent->drift_since : now - result->ms;
+	bool was = agent->faults.items[FAULT_DRIFT].active;
+
+	if (!ok || result->left) {
+		agent_set_fault(agent, FAULT_DRIFT, agent->made, result->message, since);
+		/* What only waits for a slot of the pool is not given up. */
+		if (agent->made && !result->interrupts)
+			tell(agent, FAULT_DRIFT, fault_failed(&agent->faults, FAULT_DRIFT, ok, result->message));
+		return;
+	}
+	/* A repair of another fault makes changes too: they were that fault. */
+	if (result->changed && !was && agent->made && agent->repairing == FAULT_COUNT) {
+		agent_set_fault(agent, FAULT_DRIFT, true,
+			  agent->drift_path[0] ? agent->drift_path : "something nobody told of", since);
+		fault_try(&agent->faults, FAULT_DRIFT, now);
+	}
+	agent_set_fault(agent, FAULT_DRIFT, false, "", 0);
+}
+
+void agent_worker_done(void *userdata, const struct worker_result *result)
+{
+	struct agent *agent = userdata;
+	enum fault_id id = agent->repairing;
+	bool ok = result->exit_code == EXIT_DONE;
+	struct error err = ERROR_INIT;
+
+	agent->last_duration = result->ms;
+	if (result->exit_code == EXIT_BUSY) {
+		agent->converged[CONVERGE_BUSY]++;
+		agent_arm(agent->recheck_timer, BUSY_MS);
+		return;
+	}
+	agent->converged[!ok ? CONVERGE_FAILED : result->changed ? CONVERGE_CHANGED : CONVERGE_UNCHANGED]++;
+	agent->proven = ok && !result->left;
+	if (ok)
+		agent->last_success = time(NULL);
+	else
+		say(SAY_ERROR, "the node could not be made as its settings say", "why", result->message, NULL);
+	take_drift(agent, result, ok);
+	agent->drift_since = 0;
+	agent->drift_path[0] = '\0';
+	kube_tell(agent);
+	agent_read_made(agent);
+	if (watch_files(agent, &err) < 0)
+		say(SAY_ERROR, "changes of files are not seen", "why", err.message, NULL);
+	agent_look_now(agent, monotonic_ms());
+	if (result->interrupts)
+		slot_want(agent);
+	else
+		slot_give_back(agent);
+	if (id != FAULT_COUNT && agent->faults.items[id].active)
+		tell(agent, id, fault_failed(&agent->faults, id, result->left > 0, result->message));
+	if (!ok && !agent->made)
+		agent_arm(agent->recheck_timer, agent_jittered(AGAIN_MS));
+	agent_repair_next(agent);
+}
+
+void agent_worker_change(void *userdata, const char *kind, const char *target, bool ok, const char *left)
+{
+	(void)userdata;
+	say(left || !ok ? SAY_WARN : SAY_INFO, left ? "a change is left" : ok ? "changed" : "a change failed", "audit",
+	    kind, "target", target, "why", left, NULL);
+}
+

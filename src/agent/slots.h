@@ -1,0 +1,22 @@
+/*
+ * Slots of a pool of nodes: as many Leases as nodes may be disrupted at once. A node that has to interrupt
+ * something takes one first, and gives it back behind that. Without an API server that answers it gets none,
+ * and interrupts nothing. A host that is in no cluster needs none.
+ */
+#ifndef AGENT_SLOTS_H
+#define AGENT_SLOTS_H
+
+#include "agent/inside.h"
+
+/* Is there nothing to wait for: no cluster, or a slot of ours? */
+bool slot_is_held(const struct agent *agent);
+
+/* Try to get one, for as long as it takes; agent_slot_taken() is called then. */
+void slot_want(struct agent *agent);
+
+/* Behind the interruption; and where none is needed any more. */
+void slot_give_back(struct agent *agent);
+
+void slots_close(struct agent *agent);
+
+#endif

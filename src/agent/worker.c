@@ -1,0 +1,213 @@
+#include "agent/worker.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "node/judge.h"
+#include "sys/pidfd.h"
+#include "sys/spawn_child.h"
+
+#define LINE_CAP ((size_t)1 << 20)
+#define WAIT	 "--wait=5s" /* for another berth's lock; after it the agent has better things to do */
+
+extern char **environ;
+
+struct worker_child {
+	struct worker *worker;
+	struct spawn_child process;
+	struct event *out, *err_out, *end;
+	struct strbuf lines;
+	struct worker_result result;
+	uint64_t start;
+};
+
+static void child_free(struct worker_child *child)
+{
+	if (child->out)
+		event_free(child->out);
+	if (child->err_out)
+		event_free(child->err_out);
+	if (child->end)
+		event_free(child->end);
+	spawn_child_release(&child->process);
+	strbuf_release(&child->lines);
+	free(child);
+}
+
+static void set_message(struct worker_result *result, const char *text)
+{
+	if (text)
+		(void)snprintf(result->message, sizeof(result->message), "%s", text);
+}
+
+/* An event of the stream that --json is. */
+static void take_event(struct worker_child *child, const json_t *event)
+{
+	struct worker *worker = child->worker;
+	const char *type = json_get_string(event, "event");
+	const char *kind = json_get_string(event, "kind"), *target = json_get_string(event, "target");
+	const char *error = json_get_string(event, "error"), *why = json_get_string(event, "why");
+
+	if (error)
+		set_message(&child->result, error);
+	if (!type || !kind || !target)
+		return;
+	if (strcmp(type, "change-end") == 0) {
+		bool ok = json_get_bool(event, "ok", false);
+
+		child->result.changed += ok;
+		worker->change(worker->userdata, kind, target, ok, NULL);
+	} else if (strcmp(type, "left") == 0) {
+		child->result.left++;
+		child->result.interrupts |= why && strcmp(why, JUDGE_INTERRUPTS) == 0;
+		if (!child->result.message[0])
+			(void)snprintf(child->result.message, sizeof(child->result.message), "%s %s is left: %s",
+				       kind, target, why ? why : "");
+		worker->change(worker->userdata, kind, target, false, why ? why : "");
+	}
+}
+
+static void take_line(struct worker_child *child, const char *line, size_t len)
+{
+	_cleanup_json_ json_t *event = NULL;
+
+	if (json_parse(line, len, "an event", &event, NULL) == 0)
+		take_event(child, event);
+}
+
+static void read_out(struct worker_child *child)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = read(child->process.out_fd, buf, sizeof(buf))) > 0) {
+		const char *start, *newline;
+
+		if (child->lines.len < LINE_CAP)
+			strbuf_add(&child->lines, buf, (size_t)n);
+		start = strbuf_str(&child->lines);
+		while ((newline = strchr(start, '\n'))) {
+			take_line(child, start, (size_t)(newline - start));
+			start = newline + 1;
+		}
+		strbuf_consume(&child->lines, (size_t)(start - strbuf_str(&child->lines)));
+	}
+	if (n == 0)
+		(void)event_del(child->out);
+}
+
+static void on_out(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	read_out(userdata);
+}
+
+/* What it says there is in its last event, too: read, that it does not stop at a full pipe. */
+static void on_err_out(evutil_socket_t fd, short what, void *userdata)
+{
+	struct worker_child *child = userdata;
+	char buf[4096];
+	ssize_t n;
+
+	(void)what;
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		;
+	if (n == 0)
+		(void)event_del(child->err_out);
+}
+
+static void on_end(evutil_socket_t fd, short what, void *userdata)
+{
+	struct worker_child *child = userdata;
+	struct worker *worker = child->worker;
+	struct worker_result result;
+	int status = 0;
+
+	(void)fd;
+	(void)what;
+	read_out(child);
+	(void)waitpid(child->process.pid, &status, 0);
+	child->result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	child->result.ms = monotonic_ms() - child->start;
+	if (child->result.exit_code < 0 && !child->result.message[0])
+		(void)snprintf(child->result.message, sizeof(child->result.message),
+			       "berth converge was ended by signal %d", WTERMSIG(status));
+	result = child->result;
+	worker->busy = false;
+	worker->child = NULL;
+	child_free(child);
+	worker->done(worker->userdata, &result);
+}
+
+static int watch(struct worker_child *child, struct error *err)
+{
+	struct event_base *base = child->worker->base;
+
+	if (child->process.pidfd < 0)
+		return error_set(err, ENOSYS, "this kernel has no pidfd_open: Linux 5.3 is needed");
+	child->out = event_new(base, child->process.out_fd, EV_READ | EV_PERSIST, on_out, child);
+	child->err_out = event_new(base, child->process.err_fd, EV_READ | EV_PERSIST, on_err_out, child);
+	child->end = event_new(base, child->process.pidfd, EV_READ, on_end, child);
+	if (!child->out || !child->err_out || !child->end || event_add(child->out, NULL) < 0 ||
+	    event_add(child->err_out, NULL) < 0 || event_add(child->end, NULL) < 0)
+		return error_errno(err, ENOMEM, "watch a child");
+	return 0;
+}
+
+int worker_start(struct worker *worker, enum worker_task task, bool interrupts, const char *config,
+		 struct error *err)
+{
+	static const char *const WORDS[][4] = {
+		[TASK_CONVERGE] = { "converge", "--json", WAIT },
+		[TASK_CONVERGE_QUICK] = { "converge", "--json", WAIT, "--quick" },
+		[TASK_PLAN] = { "plan", "--json" },
+	};
+	const char *argv[10] = { "berth" };
+	struct spawn_options options = { .env = (const char *const *)environ };
+	struct worker_child *child = calloc(1, sizeof(*child));
+	size_t n = 1;
+	int r;
+
+	if (!child)
+		return error_errno(err, ENOMEM, "start a repair");
+	for (size_t i = 0; i < ARRAY_SIZE(WORDS[task]) && WORDS[task][i]; i++)
+		argv[n++] = WORDS[task][i];
+	if (interrupts && task != TASK_PLAN)
+		argv[n++] = "--interrupts";
+	if (config) {
+		argv[n++] = "--config";
+		argv[n++] = config;
+		/* "/proc/self/fd/N", of a pod: the child's too. */
+		if (strncmp(config, "/proc/self/fd/", 14) == 0)
+			options.pass_fds[0] = (int)strtol(config + 14, NULL, 10);
+	}
+	child->worker = worker;
+	child->start = monotonic_ms();
+	child->process = SPAWN_CHILD_INIT;
+	r = spawn_child_start("/proc/self/exe", argv, &options, &child->process, err);
+	if (r < 0) {
+		child_free(child);
+		return r;
+	}
+	r = watch(child, err);
+	if (r < 0) {
+		(void)kill(-child->process.pid, SIGKILL);
+		(void)waitpid(child->process.pid, NULL, 0);
+		child_free(child);
+		return r;
+	}
+	worker->child = child;
+	worker->busy = true;
+	return 0;
+}
+
+void worker_release(struct worker *worker)
+{
+	if (worker->child)
+		child_free(worker->child);
+	worker->child = NULL;
+}

@@ -1,0 +1,50 @@
+/*
+ * The agent's hand: `berth converge --json` (or `plan`) as a child, so that a repair neither stops the loop nor grows
+ * the agent. It is this same program (through /proc/self/exe, whatever became of its file). One at a time.
+ */
+#ifndef AGENT_WORKER_H
+#define AGENT_WORKER_H
+
+#include "base/error.h"
+#include "base/strbuf.h"
+
+struct event_base;
+struct event;
+
+struct worker_result {
+	int exit_code;	   /* of berth(8); -1: it was killed */
+	unsigned changed;  /* changes made */
+	unsigned left;	   /* changes that an agent must not make */
+	bool interrupts;   /* some of these only without a slot of the pool */
+	char message[512]; /* the error, or why something was left; "" */
+	uint64_t ms;
+};
+
+typedef void (*worker_done_fn)(void *userdata, const struct worker_result *result);
+/* A change was made or left: for the audit log. */
+typedef void (*worker_change_fn)(void *userdata, const char *kind, const char *target, bool ok,
+				 const char *left);
+
+struct worker {
+	bool busy;
+	struct event_base *base;
+	worker_done_fn done;
+	worker_change_fn change;
+	void *userdata;
+	struct worker_child *child;
+};
+
+enum worker_task {
+	TASK_CONVERGE,	     /* and prove it by a sandbox */
+	TASK_CONVERGE_QUICK, /* and prove it without */
+	TASK_PLAN,	     /* only say what is to be done: exit code 2 where there is something */
+};
+
+/* `interrupts`: Docker may be restarted where sandboxes go on meanwhile. */
+int worker_start(struct worker *worker, enum worker_task task, bool interrupts, const char *config,
+		 struct error *err);
+
+/* It goes on without the agent: what it is at is finished. */
+void worker_release(struct worker *worker);
+
+#endif
