@@ -10,6 +10,7 @@
 	"%22die%22%2C%22destroy%22%5D%7D"
 #define PING_S	    20
 #define PING_MS	    10000
+#define UP_MS	    50    /* between two questions to one that is on its way up */
 #define COALESCE_MS 2000 /* of a flood of events, one look for so long */
 
 struct docker_watch {
@@ -19,6 +20,7 @@ struct docker_watch {
 	char *socket;
 	uint64_t asked;	   /* first question without an answer since the last one that had one; 0: none */
 	uint64_t silence;  /* ms, of the last question that had none */
+	bool answers;
 	bool changed;
 };
 
@@ -30,6 +32,7 @@ static int on_stream_data(void *userdata, const struct http_response *so_far, co
 	(void)data;
 	(void)len;
 	agent->events[SOURCE_DOCKER]++;
+	agent->docker->answers = true;
 	if (!agent->docker->changed) {
 		agent->docker->changed = true;
 		agent_look_in(agent, COALESCE_MS);
@@ -47,7 +50,56 @@ static void on_stream_end(void *userdata, int r, const struct http_response *res
 	(void)response;
 	(void)err;
 	agent->docker->stream = NULL;
-	agent_look_in(agent, 1000);
+	agent->docker->answers = false;
+	agent_look_in(agent, agent->faults.items[FAULT_DOCKER_DEAD].active ? UP_MS : 1000);
+}
+
+/* ---- does it answer? ---- */
+
+static void on_ping(void *userdata, int r, const struct http_response *response, const struct error *err)
+{
+	struct agent *agent = userdata;
+	struct docker_watch *w = agent->docker;
+
+	(void)response;
+	(void)err;
+	w->ping = NULL;
+	/* That nobody listens is another fault: it is dead, or on its way up. */
+	if (r != -ETIMEDOUT) {
+		w->asked = w->silence = 0;
+		w->answers = r == 0;
+		if (agent->faults.items[FAULT_DOCKER_DEAD].active)
+			agent_look_in(agent, w->answers ? 0 : UP_MS);
+		return;
+	}
+	w->silence = monotonic_ms() - w->asked;
+	agent_look_in(agent, 0);
+}
+
+static void ask(struct agent *agent)
+{
+	struct docker_watch *w = agent->docker;
+	const struct http_request request = {
+		.url = "/_ping",
+		.socket_path = w->socket,
+		.timeout_ms = PING_MS,
+	};
+
+	if (w->ping || !agent->sight.pids[DAEMON_DOCKER]) {
+		if (!w->ping)
+			w->asked = w->silence = 0;
+		return;
+	}
+	if (!w->asked)
+		w->asked = monotonic_ms();
+	(void)http_multi_start(http_loop_multi(w->loop), &request, on_ping, agent, &w->ping, NULL);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	ask(userdata);
 }
 
 void docker_watch_listen(struct agent *agent)
@@ -64,47 +116,13 @@ void docker_watch_listen(struct agent *agent)
 	if (!w->stream)
 		(void)http_multi_start(http_loop_multi(w->loop), &request, on_stream_end, agent, &w->stream,
 				       NULL);
+	if (!w->answers && agent->faults.items[FAULT_DOCKER_DEAD].active)
+		ask(agent);
 }
 
-/* ---- does it answer? ---- */
-
-static void on_ping(void *userdata, int r, const struct http_response *response, const struct error *err)
+bool docker_watch_answers(const struct agent *agent)
 {
-	struct agent *agent = userdata;
-	struct docker_watch *w = agent->docker;
-
-	(void)response;
-	(void)err;
-	w->ping = NULL;
-	/* That nobody listens is another fault: it is dead, or on its way up. */
-	if (r != -ETIMEDOUT) {
-		w->asked = w->silence = 0;
-		return;
-	}
-	w->silence = monotonic_ms() - w->asked;
-	agent_look_in(agent, 0);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *userdata)
-{
-	struct agent *agent = userdata;
-	struct docker_watch *w = agent->docker;
-	const struct http_request request = {
-		.url = "/_ping",
-		.socket_path = w->socket,
-		.timeout_ms = PING_MS,
-	};
-
-	(void)fd;
-	(void)what;
-	if (w->ping || !agent->sight.pids[DAEMON_DOCKER]) {
-		if (!w->ping)
-			w->asked = w->silence = 0;
-		return;
-	}
-	if (!w->asked)
-		w->asked = monotonic_ms();
-	(void)http_multi_start(http_loop_multi(w->loop), &request, on_ping, agent, &w->ping, NULL);
+	return agent->docker->answers;
 }
 
 uint64_t docker_watch_silence(const struct agent *agent)

@@ -13,6 +13,9 @@ void docker_watch_close(struct agent *agent);
 /* dockerd is there (again): listen to it. Does nothing where that is done already. */
 void docker_watch_listen(struct agent *agent);
 
+/* Has it answered since it was last seen to go? */
+bool docker_watch_answers(const struct agent *agent);
+
 /* For how long it has not answered, in ms; 0: it does, or does not run. */
 uint64_t docker_watch_silence(const struct agent *agent);
 

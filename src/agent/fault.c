@@ -6,7 +6,7 @@
 /* People read this table as docs/agent.md: a test compares the two. */
 const struct fault_rule fault_rules[FAULT_COUNT] = {
 	[FAULT_DOCKER_DEAD] = {
-		"docker-dead", "dockerd does not run", REPAIR_CONVERGE, true,
+		"docker-dead", "dockerd does not run, or is not up yet", REPAIR_START, true,
 		"journalctl -u docker.service" },
 	[FAULT_DOCKER_HUNG] = {
 		"docker-hung", "dockerd runs and does not answer", REPAIR_KILL, true,
@@ -15,7 +15,7 @@ const struct fault_rule fault_rules[FAULT_COUNT] = {
 		"containerd-dead", "Docker's containerd does not run", REPAIR_CONVERGE, true,
 		"journalctl -u containerd.service" },
 	[FAULT_SYSBOX_DEAD] = {
-		"sysbox-dead", "sysbox-mgr or sysbox-fs does not run", REPAIR_CONVERGE, true,
+		"sysbox-dead", "sysbox-mgr or sysbox-fs does not run", REPAIR_START, true,
 		"journalctl -u sysbox-mgr.service -u sysbox-fs.service" },
 	[FAULT_SYSBOX_HUNG] = {
 		"sysbox-hung", "sysbox-mgr or sysbox-fs is stopped", REPAIR_RESUME, true,

@@ -36,6 +36,7 @@ enum fault_id {
 
 enum fault_repair {
 	REPAIR_NONE,	 /* told: it is for people, or mends itself */
+	REPAIR_START,	 /* its unit is started again, at once */
 	REPAIR_CONVERGE, /* what an installation would do, as far as node/judge.h allows */
 	REPAIR_RESUME,	 /* a stopped daemon goes on: SIGCONT */
 	REPAIR_KILL,	 /* SIGKILL; then it is dead, which is another fault */

@@ -40,6 +40,7 @@ struct agent {
 
 	struct event *look_timer, *repair_timer, *recheck_timer, *signals[3];
 	uint64_t look_due;	 /* of look_timer; 0: not armed */
+	enum worker_task task;	 /* what the worker was last given */
 	enum fault_id repairing; /* what the worker is at; FAULT_COUNT: a look at everything */
 	bool made;		 /* this host was proven once: what is not as it should be is a fault */
 	bool withdrawn;		 /* and then berth was uninstalled: somebody's decision */

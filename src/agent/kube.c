@@ -1,5 +1,6 @@
 #include "agent/kube.h"
 
+#include <ctype.h>
 #include <time.h>
 
 #include "agent/kube_ask.h"
@@ -69,7 +70,7 @@ static void failed(struct agent *agent, uint64_t retry_ms, const char *why)
 		pause *= 2;
 	pause = MIN_OF(MAX_OF(pause, retry_ms), (uint64_t)FAILED_MAX_MS);
 	if (kube->failures++ == 0)
-		say(SAY_WARN, "the API server was not told", "why", why, NULL);
+		say(SAY_WARN, "the API server was not told", "why", why);
 	if (!kube->failing_since)
 		kube->failing_since = now;
 	if (now - kube->failing_since >= UNREACHABLE_MS)
@@ -84,7 +85,7 @@ static void answered(struct agent *agent)
 	struct kube *kube = agent->kube;
 
 	if (kube->failures)
-		say(SAY_INFO, "the API server answers", NULL);
+		say(SAY_INFO, "the API server answers");
 	kube->failures = 0;
 	kube->failing_since = 0;
 	agent_set_fault(agent, FAULT_API_UNREACHABLE, false, "", 0);
@@ -136,7 +137,10 @@ static void camel(const char *name, char ret[static 64])
 			up = true;
 			continue;
 		}
-		ret[n++] = up && *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A') : *name;
+		ret[n] = *name;
+		if (up)
+			ret[n] = (char)toupper((unsigned char)*name);
+		n++;
 		up = false;
 	}
 	ret[n] = '\0';

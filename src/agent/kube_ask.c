@@ -42,10 +42,10 @@ static void on_answer(void *userdata, int r, const struct http_response *respons
 int kube_ask(struct kube_client *client, const char *method, char *path, const char *type, json_t *body,
 	     kube_done_fn done, void *userdata, struct error *err)
 {
-	_cleanup_json_ json_t *mine = body;
+	_cleanup_json_ json_t *object = body;
 	_cleanup_free_ char *behind = path;
-	_cleanup_free_ char *url = path ? xasprintf("%s%s", client->access.server, path) : NULL;
-	_cleanup_free_ char *text = body ? json_line(body) : NULL;
+	_cleanup_free_ char *url = behind ? xasprintf("%s%s", client->access.server, behind) : NULL;
+	_cleanup_free_ char *text = object ? json_line(object) : NULL;
 	const char *headers[] = { NULL, "Accept: application/json", NULL };
 	struct http_request request = {
 		.method = method,
@@ -62,7 +62,7 @@ int kube_ask(struct kube_client *client, const char *method, char *path, const c
 
 	if (r < 0)
 		return r;
-	if (!url || (body && !text))
+	if (!url || (object && !text))
 		return error_errno(err, ENOMEM, "ask the API server");
 	headers[0] = client->access.authorization;
 	request.authorities = client->access.authorities;

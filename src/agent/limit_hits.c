@@ -3,6 +3,8 @@
 #include "agent/inside.h"
 #include "agent/say.h"
 #include "base/clock.h"
+#include "change/change.h"
+#include "sandbox/pool_dirs.h"
 #include "sys/dquot_events.h"
 
 #define AT_ONCE	 64    /* messages read in one turn */
@@ -40,11 +42,20 @@ static struct hit *find(struct limit_hits *hits, uint32_t project)
 	return &items[hits->len++];
 }
 
+/* Whose project it is; NULL: no sandbox's. */
+static char *sandbox_of(const struct agent *agent, uint32_t project)
+{
+	_cleanup_free_ char *path = xasprintf(POOL_DIR "/" POOL_PROJECTS "/%u", project);
+	char *id = NULL;
+
+	return path && host_readlink(&agent->host, path, &id) == 0 ? id : NULL;
+}
+
 static void count(struct agent *agent, const struct dquot_event *event)
 {
 	struct hit *hit = event->hard ? find(agent->hits, event->project) : NULL;
+	_cleanup_free_ char *id = NULL;
 	uint64_t now = monotonic_ms();
-	char project[16];
 
 	if (!hit)
 		return;
@@ -52,9 +63,10 @@ static void count(struct agent *agent, const struct dquot_event *event)
 	if (hit->said && now - hit->said < SAID_MS)
 		return;
 	hit->said = now;
-	(void)snprintf(project, sizeof(project), "%u", event->project);
-	say(SAY_INFO, event->inodes ? "a sandbox has used up its inodes" : "a sandbox has used up its disk budget",
-	    "project", project, NULL);
+	id = sandbox_of(agent, event->project);
+	if (id)
+		say(SAY_INFO, event->inodes ? "a sandbox has used up its inodes" :
+					      "a sandbox has used up its disk budget", "sandbox", id);
 }
 
 static void on_events(evutil_socket_t fd, short what, void *userdata)
@@ -96,7 +108,7 @@ void limit_hits_open(struct agent *agent)
 		return;
 	hits->fd = -EBADF;
 	if (dquot_events_open(&hits->fd, &err) < 0) {
-		say(SAY_WARN, "sandboxes at their limit are not counted", "why", err.message, NULL);
+		say(SAY_WARN, "sandboxes at their limit are not counted", "why", err.message);
 		free(hits);
 		return;
 	}

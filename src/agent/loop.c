@@ -113,13 +113,13 @@ static void on_hangup(evutil_socket_t fd, short what, void *userdata)
 	(void)fd;
 	(void)what;
 	if (read_spec(agent, &fresh, &err) < 0) {
-		say(SAY_ERROR, "the new settings are refused, the old ones stay", "why", err.message, NULL);
+		say(SAY_ERROR, "the new settings are refused, the old ones stay", "why", err.message);
 		return;
 	}
 	spec_release(&agent->spec);
 	agent->spec = fresh;
 	use_spec(agent);
-	say(SAY_INFO, "settings read again", NULL);
+	say(SAY_INFO, "settings read again");
 	agent->made = agent->made && host_exists(&agent->host, JOURNAL_FILE);
 	faults_forgive(&agent->faults, monotonic_ms());
 	agent_arm(agent->recheck_timer, 0);
@@ -210,7 +210,7 @@ int agent_run(const struct agent_options *options, struct error *err)
 	if (r == 0) {
 		agent_read_made(&agent);
 		say(SAY_INFO, "the agent begins", "version", BERTH_VERSION, "listen",
-		    options->listen ? options->listen : agent.spec.agent.listen, NULL);
+		    options->listen ? options->listen : agent.spec.agent.listen);
 		agent_look_now(&agent, monotonic_ms());
 		agent_arm(agent.recheck_timer, 0);
 		agent_look_in(&agent, agent_jittered(QUIET_MS));

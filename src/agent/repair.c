@@ -19,8 +19,10 @@
 #include "sys/pidfd.h"
 
 #define HUNG_MS	 60000 /* dockerd has not answered for so long */
+#define STARTING_MS (10 * 60 * 1000) /* one that has not answered yet: it has many containers to look at */
 #define BUSY_MS	 5000  /* until a run that found another berth at work is tried again */
 #define AGAIN_MS 60000 /* until an installation that failed is tried again */
+#define AFTER_MS 1000  /* until a second look at what a repair has left */
 #define FIRST_MS 200   /* a file is looked at when the one who writes it has come to an end */
 
 bool agent_is_ready(const struct agent *agent)
@@ -41,15 +43,15 @@ static void tell(struct agent *agent, enum fault_id id, enum fault_news news)
 		return;
 	case FAULT_SEEN:
 	case FAULT_OTHERWISE:
-		say(SAY_WARN, rule->what, "fault", rule->name, "detail", f->detail, NULL);
+		say(SAY_WARN, rule->what, "fault", rule->name, "detail", f->detail);
 		break;
 	case FAULT_GONE:
 		(void)snprintf(seconds, sizeof(seconds), "%.3f", (double)(f->gone - f->since) / 1000);
-		say(SAY_INFO, "repaired", "fault", rule->name, "seconds", seconds, NULL);
+		say(SAY_INFO, "repaired", "fault", rule->name, "seconds", seconds);
 		break;
 	case FAULT_GAVE_UP:
 		say(SAY_ERROR, "left to people", "fault", rule->name, "what", rule->what, "detail", f->detail,
-		    "remedy", rule->remedy, NULL);
+		    "remedy", rule->remedy);
 		break;
 	}
 	/* That the API server does not answer is nothing to tell it. */
@@ -97,10 +99,17 @@ void agent_look_now(struct agent *agent, uint64_t since)
 	watch_daemons(agent);
 	if (sight->pids[DAEMON_DOCKER])
 		docker_watch_listen(agent);
-	if (sight->pids[DAEMON_DOCKER] && silence >= HUNG_MS && !sight->is[FAULT_DOCKER_HUNG]) {
+	if (sight->pids[DAEMON_DOCKER] && !sight->is[FAULT_DOCKER_HUNG] &&
+	    silence >= (docker_watch_answers(agent) ? HUNG_MS : STARTING_MS)) {
 		sight->is[FAULT_DOCKER_HUNG] = true;
 		(void)snprintf(sight->detail[FAULT_DOCKER_HUNG], FAULT_DETAIL_MAX,
 			       "no answer for %" PRIu64 " s", silence / 1000);
+	}
+	/* It is back when it answers. */
+	if (agent->faults.items[FAULT_DOCKER_DEAD].active && !sight->is[FAULT_DOCKER_DEAD] &&
+	    !docker_watch_answers(agent)) {
+		sight->is[FAULT_DOCKER_DEAD] = true;
+		(void)snprintf(sight->detail[FAULT_DOCKER_DEAD], FAULT_DETAIL_MAX, "dockerd is not up yet");
 	}
 	/* Before it is a sandbox host, nothing is missing. */
 	if (!agent->made || agent->withdrawn)
@@ -112,15 +121,27 @@ void agent_look_now(struct agent *agent, uint64_t since)
 
 /* ---- repairing ---- */
 
+/* The unit of a fault that is repaired by starting one. */
+static const char *unit_of(enum fault_id id)
+{
+	return id == FAULT_SYSBOX_DEAD ? "sysbox.service" : "docker.service";
+}
+
 static void run_worker(struct agent *agent, enum fault_id id, enum worker_task task)
 {
+	struct worker_order order = {
+		.task = agent->spec.agent.repair ? task : TASK_PLAN,
+		.unit = unit_of(id),
+		.config = agent->options->config,
+		.repair = agent->made,
+		.interrupts = slot_is_held(agent),
+	};
 	struct error err = ERROR_INIT;
 
 	agent->repairing = id;
-	if (!agent->spec.agent.repair)
-		task = TASK_PLAN;
-	if (worker_start(&agent->worker, task, slot_is_held(agent), agent->options->config, &err) < 0)
-		say(SAY_ERROR, "a repair cannot be started", "why", err.message, NULL);
+	agent->task = order.task;
+	if (worker_start(&agent->worker, &order, &err) < 0)
+		say(SAY_ERROR, "a repair cannot be started", "why", err.message);
 }
 
 /* As a service: another berth was put in our file's place, and shall do our work. */
@@ -132,7 +153,7 @@ static bool was_replaced(struct agent *agent)
 	path[MAX_OF(n, 0)] = '\0';
 	if (strcmp(path, BERTH_PROGRAM " (deleted)") != 0)
 		return false;
-	say(SAY_INFO, "another berth is here: it takes over", NULL);
+	say(SAY_INFO, "another berth is here: it takes over");
 	(void)event_base_loopbreak(agent->base);
 	return true;
 }
@@ -145,8 +166,7 @@ static bool must_not_touch(struct agent *agent)
 	if (was_replaced(agent))
 		return true;
 	if (gone && !agent->withdrawn)
-		say(SAY_WARN, "berth was uninstalled on this host: nothing is repaired until SIGHUP or a new start",
-		    NULL);
+		say(SAY_WARN, "berth was uninstalled on this host: nothing is repaired until SIGHUP or a new start");
 	agent->withdrawn = gone;
 	return gone;
 }
@@ -173,7 +193,7 @@ static void send_signal(struct agent *agent, enum fault_id id, int number)
 	(void)snprintf(text, sizeof(text), "%d", (int)pid);
 	if (fd >= 0 && pidfd_kill(fd, number) == 0)
 		say(SAY_INFO, number == SIGCONT ? "a stopped daemon goes on" : "a daemon that hangs is killed", "audit",
-		    "signal", "fault", fault_rules[id].name, "pid", text, NULL);
+		    "signal", "fault", fault_rules[id].name, "pid", text);
 	(void)fd_close(fd);
 	agent_look_in(agent, number == SIGCONT ? 50 : 200);
 }
@@ -183,8 +203,10 @@ static void repair(struct agent *agent, enum fault_id id)
 	char state;
 
 	fault_try(&agent->faults, id, monotonic_ms());
-	if (fault_rules[id].repair == REPAIR_CONVERGE) {
-		run_worker(agent, id, id == FAULT_SYSBOX_DEAD ? TASK_CONVERGE : TASK_CONVERGE_QUICK);
+	/* The short way first; what it does not repair, a plan may. */
+	if (fault_rules[id].repair == REPAIR_START || fault_rules[id].repair == REPAIR_CONVERGE) {
+		run_worker(agent, id, fault_rules[id].repair == REPAIR_START && agent->faults.items[id].tries == 1 ?
+					      TASK_START : TASK_CONVERGE_QUICK);
 		return;
 	}
 	/* One that somebody has stopped may go on; only one that is awake and silent is killed. */
@@ -216,10 +238,16 @@ void agent_look_at_drift(struct agent *agent)
 	const struct fault *f = &agent->faults.items[FAULT_DRIFT];
 	uint64_t now = monotonic_ms();
 
-	if (!agent->drift_since || agent->worker.busy || f->active || must_not_touch(agent))
+	if (!agent->drift_since || agent->worker.busy || (f->active && !f->gave_up) || must_not_touch(agent))
 		return;
 	if (f->tries && f->due > now) {
 		agent_look_in(agent, f->due - now);
+		return;
+	}
+	/* Left to people: one of them may just have mended it. */
+	if (f->active) {
+		fault_try(&agent->faults, FAULT_DRIFT, now);
+		run_worker(agent, FAULT_COUNT, TASK_CONVERGE_QUICK);
 		return;
 	}
 	if (f->tries >= agent->faults.give_up && now - f->gone <= FAULT_CALM) {
@@ -254,7 +282,7 @@ void agent_recheck(struct agent *agent)
 
 void agent_slot_taken(struct agent *agent)
 {
-	say(SAY_INFO, "a slot of the pool is held: what waited for it is done", NULL);
+	say(SAY_INFO, "a slot of the pool is held: what waited for it is done");
 	if (agent->worker.busy)
 		agent_arm(agent->recheck_timer, BUSY_MS);
 	else
@@ -277,6 +305,11 @@ static void take_drift(struct agent *agent, const struct worker_result *result, 
 	uint64_t since = agent->drift_since ? agent->drift_since : now - result->ms;
 	bool was = agent->faults.items[FAULT_DRIFT].active;
 
+	/* What was changed may have been what the rest was for: a second run tells. */
+	if (ok && result->left && result->changed) {
+		agent_arm(agent->recheck_timer, AFTER_MS);
+		return;
+	}
 	if (!ok || result->left) {
 		agent_set_fault(agent, FAULT_DRIFT, agent->made, result->message, since);
 		/* What only waits for a slot of the pool is not given up. */
@@ -293,6 +326,16 @@ static void take_drift(struct agent *agent, const struct worker_result *result, 
 	agent_set_fault(agent, FAULT_DRIFT, false, "", 0);
 }
 
+/* A unit was started, or was not; the rest of the host is looked at soon. */
+static void started(struct agent *agent, enum fault_id id, const struct worker_result *result)
+{
+	agent_look_now(agent, monotonic_ms());
+	if (result->exit_code != EXIT_DONE)
+		tell(agent, id, fault_failed(&agent->faults, id, false, result->message));
+	agent_arm(agent->recheck_timer, BUSY_MS);
+	agent_repair_next(agent);
+}
+
 void agent_worker_done(void *userdata, const struct worker_result *result)
 {
 	struct agent *agent = userdata;
@@ -306,19 +349,23 @@ void agent_worker_done(void *userdata, const struct worker_result *result)
 		agent_arm(agent->recheck_timer, BUSY_MS);
 		return;
 	}
+	agent->proven = agent->task == TASK_START ? agent->proven : ok && !result->left;
+	if (agent->task == TASK_START) {
+		started(agent, id, result);
+		return;
+	}
 	agent->converged[!ok ? CONVERGE_FAILED : result->changed ? CONVERGE_CHANGED : CONVERGE_UNCHANGED]++;
-	agent->proven = ok && !result->left;
 	if (ok)
 		agent->last_success = time(NULL);
 	else
-		say(SAY_ERROR, "the node could not be made as its settings say", "why", result->message, NULL);
+		say(SAY_ERROR, "the node could not be made as its settings say", "why", result->message);
 	take_drift(agent, result, ok);
 	agent->drift_since = 0;
 	agent->drift_path[0] = '\0';
 	kube_tell(agent);
 	agent_read_made(agent);
 	if (watch_files(agent, &err) < 0)
-		say(SAY_ERROR, "changes of files are not seen", "why", err.message, NULL);
+		say(SAY_ERROR, "changes of files are not seen", "why", err.message);
 	agent_look_now(agent, monotonic_ms());
 	if (result->interrupts)
 		slot_want(agent);
@@ -335,6 +382,6 @@ void agent_worker_change(void *userdata, const char *kind, const char *target, b
 {
 	(void)userdata;
 	say(left || !ok ? SAY_WARN : SAY_INFO, left ? "a change is left" : ok ? "changed" : "a change failed", "audit",
-	    kind, "target", target, "why", left, NULL);
+	    kind, "target", target, "why", left);
 }
 

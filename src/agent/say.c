@@ -1,6 +1,5 @@
 #include "agent/say.h"
 
-#include <stdarg.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -8,8 +7,6 @@
 #include "base/json.h"
 #include "base/strbuf.h"
 #include "base/timestamp.h"
-
-#define PAIRS_MAX 16
 
 static const char *const LEVELS[] = { "info", "warn", "error" };
 static bool as_json;
@@ -80,25 +77,13 @@ char *say_line(bool json, const char *ts, enum say_level level, const char *mess
 	return (json ? json_text : logfmt_line)(ts, level, message, pairs);
 }
 
-void say(enum say_level level, const char *message, ...)
+void say_words(enum say_level level, const char *const *words)
 {
-	const char *pairs[PAIRS_MAX + 1] = { NULL };
 	_cleanup_free_ char *line = NULL;
 	char ts[TIMESTAMP_MAX];
-	va_list ap;
 
-	va_start(ap, message);
-	for (size_t i = 0; i + 1 < PAIRS_MAX; i += 2) {
-		pairs[i] = va_arg(ap, const char *);
-		if (!pairs[i])
-			break;
-		pairs[i + 1] = va_arg(ap, const char *);
-		if (!pairs[i + 1])
-			pairs[i + 1] = "";
-	}
-	va_end(ap);
 	timestamp_format(time(NULL), ts);
-	line = say_line(as_json, ts, level, message, pairs);
+	line = say_line(as_json, ts, level, words[0], words + 1);
 	if (line)
 		(void)file_write_all(STDOUT_FILENO, line, strlen(line));
 }

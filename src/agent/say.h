@@ -16,8 +16,10 @@ enum say_level {
 
 void say_format(bool json);
 
-/* Pairs of a key and a text, ended by NULL; a pair whose text is NULL or empty is left out. */
-void say(enum say_level level, const char *message, ...) __attribute__((sentinel));
+/* A message, then pairs of a key and a text; a pair whose text is NULL or empty is left out. */
+#define say(level, ...) say_words(level, (const char *const[]){ __VA_ARGS__, NULL })
+
+void say_words(enum say_level level, const char *const *words);
 
 /* The line say() would write, with a fixed time; for tests. free() it. */
 char *say_line(bool json, const char *time, enum say_level level, const char *message,

@@ -37,7 +37,7 @@ static char *path_of(const struct agent *agent, bool collection)
 
 static void try_again(struct agent *agent, const char *why)
 {
-	say(SAY_INFO, "an interruption waits for a slot of the pool", "why", why, NULL);
+	say(SAY_INFO, "an interruption waits for a slot of the pool", "why", why);
 	agent->slots->stage = SLOT_IDLE;
 	agent_arm(agent->slots->timer, agent_jittered(TRY_AGAIN_MS));
 }
@@ -158,7 +158,7 @@ void slot_want(struct agent *agent)
 	if (!agent->kube || (agent->slots && agent->slots->stage != SLOT_IDLE))
 		return;
 	if (!agent->slots && open_slots(agent, &err) < 0) {
-		say(SAY_ERROR, "no slot of the pool can be had", "why", err.message, NULL);
+		say(SAY_ERROR, "no slot of the pool can be had", "why", err.message);
 		slots_close(agent);
 		return;
 	}

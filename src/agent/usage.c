@@ -75,6 +75,9 @@ static void refresh_one(struct usages *usages, int pool, const char *id, const c
 
 	if (record_read(pool, id, &record, NULL) <= 0 || quota_get(pool, record.project, &quota, NULL) < 0)
 		return;
+	/* Gone, and nothing of it left: berth quota reconcile will note that. */
+	if (!quota.used && !record_is_running(&record) && !docker_has_container(engine_root, id, NULL))
+		return;
 	u = known ? &usages->items[place] : add(usages, place, id, engine_root);
 	if (!u)
 		return;

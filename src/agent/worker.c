@@ -158,33 +158,49 @@ static int watch(struct worker_child *child, struct error *err)
 	return 0;
 }
 
-int worker_start(struct worker *worker, enum worker_task task, bool interrupts, const char *config,
-		 struct error *err)
+/* The words of the command line. */
+static void spell(const struct worker_order *order, const char *argv[static 12])
 {
-	static const char *const WORDS[][4] = {
+	static const char *const WORDS[][3] = {
 		[TASK_CONVERGE] = { "converge", "--json", WAIT },
-		[TASK_CONVERGE_QUICK] = { "converge", "--json", WAIT, "--quick" },
+		[TASK_CONVERGE_QUICK] = { "converge", "--json", WAIT },
+		[TASK_START] = { "converge", "--json", WAIT },
 		[TASK_PLAN] = { "plan", "--json" },
 	};
-	const char *argv[10] = { "berth" };
+	size_t n = 0;
+
+	argv[n++] = "berth";
+	for (size_t i = 0; i < ARRAY_SIZE(WORDS[0]) && WORDS[order->task][i]; i++)
+		argv[n++] = WORDS[order->task][i];
+	if (order->task == TASK_CONVERGE_QUICK)
+		argv[n++] = "--quick";
+	if (order->task == TASK_START) {
+		argv[n++] = "--unit";
+		argv[n++] = order->unit;
+	}
+	if (order->repair && order->task != TASK_PLAN)
+		argv[n++] = "--repair";
+	if (order->interrupts && order->task != TASK_PLAN)
+		argv[n++] = "--interrupts";
+	if (order->config) {
+		argv[n++] = "--config";
+		argv[n++] = order->config;
+	}
+}
+
+int worker_start(struct worker *worker, const struct worker_order *order, struct error *err)
+{
+	const char *argv[12] = { NULL };
 	struct spawn_options options = { .env = (const char *const *)environ };
 	struct worker_child *child = calloc(1, sizeof(*child));
-	size_t n = 1;
 	int r;
 
 	if (!child)
 		return error_errno(err, ENOMEM, "start a repair");
-	for (size_t i = 0; i < ARRAY_SIZE(WORDS[task]) && WORDS[task][i]; i++)
-		argv[n++] = WORDS[task][i];
-	if (interrupts && task != TASK_PLAN)
-		argv[n++] = "--interrupts";
-	if (config) {
-		argv[n++] = "--config";
-		argv[n++] = config;
-		/* "/proc/self/fd/N", of a pod: the child's too. */
-		if (strncmp(config, "/proc/self/fd/", 14) == 0)
-			options.pass_fds[0] = (int)strtol(config + 14, NULL, 10);
-	}
+	spell(order, argv);
+	/* "/proc/self/fd/N", of a pod: the child's too. */
+	if (order->config && strncmp(order->config, "/proc/self/fd/", 14) == 0)
+		options.pass_fds[0] = (int)strtol(order->config + 14, NULL, 10);
 	child->worker = worker;
 	child->start = monotonic_ms();
 	child->process = SPAWN_CHILD_INIT;

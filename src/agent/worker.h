@@ -37,12 +37,19 @@ struct worker {
 enum worker_task {
 	TASK_CONVERGE,	     /* and prove it by a sandbox */
 	TASK_CONVERGE_QUICK, /* and prove it without */
+	TASK_START,	     /* start `unit` again, and nothing else */
 	TASK_PLAN,	     /* only say what is to be done: exit code 2 where there is something */
 };
 
-/* `interrupts`: Docker may be restarted where sandboxes go on meanwhile. */
-int worker_start(struct worker *worker, enum worker_task task, bool interrupts, const char *config,
-		 struct error *err);
+struct worker_order {
+	enum worker_task task;
+	const char *unit;   /* of TASK_START */
+	const char *config; /* settings, or NULL */
+	bool repair;	    /* an installation is in force: where it is not any more, nothing is done */
+	bool interrupts;    /* Docker may be restarted where sandboxes go on meanwhile */
+};
+
+int worker_start(struct worker *worker, const struct worker_order *order, struct error *err);
 
 /* It goes on without the agent: what it is at is finished. */
 void worker_release(struct worker *worker);

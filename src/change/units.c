@@ -163,6 +163,11 @@ static int start_apply(struct change_context *ctx, const struct change *change, 
 	int r = verb(ctx, "start", change->target, err);
 
 	(void)before;
+	/* Perhaps it had come down too often for systemd's taste: that is forgiven once. */
+	if (r == -EPROTO && verb(ctx, "reset-failed", change->target, NULL) == 0) {
+		error_clear(err);
+		r = verb(ctx, "start", change->target, err);
+	}
 	if (r == 0 && strcmp(change->target, "docker.service") == 0)
 		r = containers_resume(ctx, err);
 	return r < 0 ? r : done(ret_after, err);

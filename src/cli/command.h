@@ -13,10 +13,10 @@
 /* What the command line said; only what the command's table allows is ever set. */
 struct arguments {
 	const char *root, *config, *step, *bundle, *suite, *arch, *output, *sort, *filter;
-	const char *older_than, *listen, *node, *log_format, *kube_folder;
+	const char *older_than, *listen, *node, *log_format, *kube_folder, *unit;
 	uint64_t wait_ms;
 	bool json, dry_run, delete_data, journal, enter_host, quiet, help, watch, force;
-	bool install_unit, quick, interrupts;
+	bool install_unit, quick, interrupts, repair;
 	int argc; /* operands */
 	char **argv;
 };
@@ -35,7 +35,7 @@ enum {
 	OPT_FORCE = 512,
 	OPT_OLDER_THAN = 1024,
 	OPT_AGENT = 2048, /* --listen, --node, --log-format, --install-unit */
-	OPT_CONVERGE = 4096, /* --quick, --interrupts */
+	OPT_CONVERGE = 4096, /* --quick, --interrupts, --repair, --unit */
 };
 
 struct command {

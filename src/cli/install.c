@@ -33,6 +33,7 @@ static int run(const struct arguments *args, const char *name, bool unasked)
 	node.unasked = unasked;
 	node.interrupts = args->interrupts;
 	node.ctx.wants_agent = args->install_unit;
+	node.proves = unasked && !args->quick;
 	if (args->quick)
 		node.spec.verify.sandbox = false;
 	ui_begin(args, &node);
@@ -44,10 +45,14 @@ static int run(const struct arguments *args, const char *name, bool unasked)
 	/* The holder before us may have changed the journal since it was read. */
 	journal_close(&node.journal);
 	r = journal_read(&node.host, &node.journal, &err);
+	/* Whoever had the lock before us may have taken all of it back: that is not to be repaired. */
+	if (r == 0 && args->repair && !node.journal.len)
+		r = error_set(&err, ECANCELED, "berth was uninstalled on this host: nothing is repaired");
 	if (r == 0)
 		r = args->bundle ? offline_use(&node, args->bundle, &err) : 0;
 	if (r == 0)
-		r = node_install(&node, args->step, name, &report, &err);
+		r = args->unit ? node_start_unit(&node, args->unit, &err) :
+				 node_install(&node, args->step, name, &report, &err);
 	ui_end();
 	if (r < 0) {
 		ui_report(args, &report, false);

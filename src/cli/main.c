@@ -36,6 +36,8 @@ enum {
 	LONG_INSTALL_UNIT,
 	LONG_QUICK,
 	LONG_INTERRUPTS,
+	LONG_REPAIR,
+	LONG_UNIT,
 	LONG_VERSION,
 };
 
@@ -67,6 +69,8 @@ static const struct option LONG_OPTIONS[] = {
 	{ "install-unit", no_argument, NULL, LONG_INSTALL_UNIT },
 	{ "quick", no_argument, NULL, LONG_QUICK },
 	{ "interrupts", no_argument, NULL, LONG_INTERRUPTS },
+	{ "repair", no_argument, NULL, LONG_REPAIR },
+	{ "unit", required_argument, NULL, LONG_UNIT },
 	{ NULL },
 };
 
@@ -85,7 +89,7 @@ static const struct {
 	{ LONG_OLDER_THAN, OPT_OLDER_THAN }, { LONG_LISTEN, OPT_AGENT },
 	{ LONG_NODE, OPT_AGENT },    { LONG_LOG_FORMAT, OPT_AGENT },
 	{ LONG_INSTALL_UNIT, OPT_AGENT }, { LONG_QUICK, OPT_CONVERGE },
-	{ LONG_INTERRUPTS, OPT_CONVERGE },
+	{ LONG_INTERRUPTS, OPT_CONVERGE }, { LONG_REPAIR, OPT_CONVERGE }, { LONG_UNIT, OPT_CONVERGE },
 };
 
 static const struct {
@@ -109,6 +113,8 @@ static const struct {
 	{ OPT_FORCE, "--force", "Also a size below what is used" },
 	{ OPT_CONVERGE, "--quick", "Prove it without starting a sandbox" },
 	{ OPT_CONVERGE, "--interrupts", "Docker may be restarted where sandboxes go on meanwhile" },
+	{ OPT_CONVERGE, "--repair", "Only where an installation is in force" },
+	{ OPT_CONVERGE, "--unit NAME", "Only start this unit again, which an installation has started" },
 	{ OPT_AGENT, "--listen ADDR:PORT", "Where it answers, instead of agent.listen" },
 	{ OPT_AGENT, "--node NAME", "The Kubernetes node this is" },
 	{ OPT_AGENT, "--log-format NAME", "logfmt or json, instead of agent.log_format" },
@@ -199,6 +205,7 @@ static int take_option(struct arguments *args, int value)
 		{ LONG_FILTER, &args->filter },
 		{ LONG_OLDER_THAN, &args->older_than },
 		{ LONG_LISTEN, &args->listen },	{ LONG_NODE, &args->node },
+		{ LONG_UNIT, &args->unit },
 		{ LONG_LOG_FORMAT, &args->log_format },
 	};
 	const struct {
@@ -211,6 +218,7 @@ static int take_option(struct arguments *args, int value)
 		{ 'h', &args->help },		  { LONG_WATCH, &args->watch },
 		{ LONG_FORCE, &args->force },	  { LONG_QUICK, &args->quick },
 		{ LONG_INTERRUPTS, &args->interrupts },
+		{ LONG_REPAIR, &args->repair },
 		{ LONG_INSTALL_UNIT, &args->install_unit },
 	};
 

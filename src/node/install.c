@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "change/packages.h"
 #include "change/triggers.h"
+#include "node/carry_out.h"
 #include "node/judge.h"
 #include "node/stage.h"
 
@@ -27,62 +28,6 @@ static int prepare(struct node *node, const struct plan *plan, struct error *err
 	return r;
 }
 
-/* The intent, and what was there before the first time. */
-static int begin_one(struct node *node, const struct change *change, json_t **ret_before,
-		     uint64_t *ret_number, struct error *err)
-{
-	struct journal *journal = &node->journal;
-	const char *kind = change->kind->name;
-	const struct journal_entry *cut = journal_unfinished(journal, kind, change->target);
-	const struct journal_entry *once =
-		!cut && change->kind->repeats ? journal_finished(journal, kind, change->target) : NULL;
-	_cleanup_json_ json_t *found = NULL;
-	int r;
-
-	if (cut) {
-		*ret_before = json_incref(cut->before);
-		return journal_begin(journal, change, *ret_before, cut->number, ret_number, err);
-	}
-	r = change->kind->capture(&node->ctx.change, change, &found, err);
-	if (r < 0)
-		return r;
-	if (!once) {
-		*ret_before = json_incref(found);
-		return journal_begin(journal, change, found, 0, ret_number, err);
-	}
-	*ret_number = once->number;
-	*ret_before = json_incref(once->before);
-	return journal_again(journal, *ret_number, change, found, err);
-}
-
-static int apply_one(struct node *node, const struct change *change, struct error *err)
-{
-	_cleanup_json_ json_t *before = NULL;
-	_cleanup_json_ json_t *after = NULL;
-	uint64_t number = 0;
-	int r = begin_one(node, change, &before, &number, err);
-
-	if (r == 0)
-		r = change->kind->apply(&node->ctx.change, change, before, &after, err);
-	if (r == 0)
-		r = journal_done(&node->journal, number, after, err);
-	return r;
-}
-
-static int apply_observed(struct node *node, const struct change *change, struct error *err)
-{
-	const struct observer *o = &node->observer;
-	uint64_t start = monotonic_ms();
-	int r;
-
-	if (o->change_begin)
-		o->change_begin(o->userdata, change);
-	r = apply_one(node, change, err);
-	if (o->change_end)
-		o->change_end(o->userdata, change, r == 0, monotonic_ms() - start);
-	return r < 0 ? error_context(err, "%s", change->step) : 0;
-}
-
 static int apply_all(struct node *node, const struct plan *plan, struct error *err)
 {
 	struct stage stage = { 0 };
@@ -96,7 +41,7 @@ static int apply_all(struct node *node, const struct plan *plan, struct error *e
 			stage_begin(&stage, node, "apply", change->step,
 				    step_find(change->step)->summary);
 		}
-		r = apply_observed(node, change, err);
+		r = carry_out_one(node, change, err);
 	}
 	stage_end(&stage, r == 0);
 	/* Files of units that no later change started (drop-ins alone) must be known all the same. */
@@ -226,6 +171,9 @@ int node_install(struct node *node, const char *only, const char *command, struc
 		return r;
 	if (node->unasked)
 		(void)judge_plan(node, &plan);
+	/* An agent that begins on a host that was proven by another proves it for itself. */
+	if (!plan.len && node->journal.verified && node->proves)
+		return prove(node, only, report, err);
 	if (!plan.len && (node->journal.verified || only))
 		return 0;
 	r = prepare(node, &plan, err);

@@ -41,6 +41,24 @@ static bool never_move(const struct node *node, const struct plan *plan,
 	return no(why, "data is only moved when somebody asks: berth install");
 }
 
+/* What is missing is installed; what is there is exchanged only when somebody asks. */
+static bool may_install(const struct node *node, const struct plan *plan,
+			const struct change *change, char why[static JUDGE_WHY_MAX])
+{
+	const json_t *file;
+	size_t i;
+
+	(void)plan;
+	json_array_foreach (json_object_get(change->want, "files"), i, file) {
+		const char *package = json_get_string(file, "package");
+
+		if (package && package_db_installed(&node->ctx.facts.packages, package))
+			return no(why, "another version is installed, and under sandboxes it is only exchanged when "
+				       "somebody asks: berth install");
+	}
+	return true;
+}
+
 /* Starting sysbox-mgr removes what is in its data directory, unless it was stashed. */
 static bool may_start(const struct node *node, const struct plan *plan,
 		      const struct change *change, char why[static JUDGE_WHY_MAX])
@@ -85,7 +103,7 @@ bool judge_change(const struct node *node, const struct plan *plan, const struct
 	} TABLE[] = {
 		{ &change_file, quiet },	 { &change_json, quiet },   { &change_copy, quiet },
 		{ &change_sysctl, quiet },	 { &change_module, quiet }, { &change_enable, quiet },
-		{ &change_packages, quiet },	 { &change_unpack, quiet }, { &change_pool_dir, quiet },
+		{ &change_packages, may_install },	 { &change_unpack, quiet }, { &change_pool_dir, quiet },
 		{ &change_start, may_start },	 { &change_stop, may_stop },
 		{ &change_pool, never_format }, { &change_move, never_move },
 	};

@@ -33,6 +33,7 @@ struct node {
 	struct observer observer;
 	char *self;
 	bool unasked; /* an agent's run: it makes only what judge.h allows */
+	bool proves;	 /* also where nothing is to be done */
 	bool interrupts; /* and may interrupt Docker where sandboxes go on meanwhile */
 	int lock_fd;
 };
@@ -66,6 +67,12 @@ int node_plan(struct node *node, const char *only, struct plan *ret, struct erro
  */
 int node_install(struct node *node, const char *only, const char *command, struct report *report,
 		 struct error *err);
+
+/*
+ * Start a unit again that an installation has started: at once, without a plan. -ENOENT: none has; -EPERM: an
+ * agent must not; -EAGAIN: the pool is not where the unit would look for it, which only a plan puts right.
+ */
+int node_start_unit(struct node *node, const char *unit, struct error *err);
 
 /* Prove every step. */
 int node_verify(struct node *node, const char *only, struct report *report, struct error *err);

@@ -107,7 +107,7 @@ static const struct nlattr *body(const struct nlmsghdr *message, size_t len, siz
 	if (len < sizeof(*message) || message->nlmsg_len > len)
 		return NULL;
 	if (message->nlmsg_type == NLMSG_ERROR && message->nlmsg_len >= NLMSG_HDRLEN + sizeof(int))
-		memcpy(ret_error, NLMSG_DATA(message), sizeof(int));
+		memcpy(ret_error, (const char *)message + NLMSG_HDRLEN, sizeof(int));
 	if (message->nlmsg_type == NLMSG_ERROR || message->nlmsg_len < head)
 		return NULL;
 	*ret_left = message->nlmsg_len - head;

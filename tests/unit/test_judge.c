@@ -102,6 +102,18 @@ static void sysbox_is_started_behind_a_stash(void **state)
 	assert_false(may(&change_start, "sysbox.service", json_object(), "'never'"));
 }
 
+static void packages_are_not_exchanged(void **state)
+{
+	static const char STATUS[] =
+		"Package: sysbox-ce\nStatus: install ok installed\nArchitecture: amd64\nVersion: 0.6.7\n\n";
+	json_t *want = json_pack("{s:[s], s:[{s:s}]}", "packages", "fuse3", "files", "package", "sysbox-ce");
+
+	assert_true(may(&change_packages, "packages", json_incref(want), ""));
+	must(package_db_parse(STATUS, strlen(STATUS), &node.ctx.facts.packages, &must_err));
+	assert_false(may(&change_packages, "packages", want, "only exchanged when somebody asks"));
+	package_db_release(&node.ctx.facts.packages);
+}
+
 static unsigned told;
 
 static void left(void *userdata, const struct change *change, const char *why)
@@ -135,6 +147,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_never_done, setup, teardown),
 		cmocka_unit_test_setup_teardown(docker_is_stopped_where_nothing_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(sysbox_is_started_behind_a_stash, setup, teardown),
+		cmocka_unit_test_setup_teardown(packages_are_not_exchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_is_sifted, setup, teardown),
 	};
 

@@ -1,0 +1,9 @@
+/* One planned change, journaled and observed: for the ways of an installation. */
+#ifndef NODE_CARRY_OUT_H
+#define NODE_CARRY_OUT_H
+
+#include "node/node.h"
+
+int carry_out_one(struct node *node, const struct change *change, struct error *err);
+
+#endif

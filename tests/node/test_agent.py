@@ -1,0 +1,218 @@
+"""The agent on a node at work: each fault is repaired, or left, as docs/agent.md says; times are printed."""
+
+import json
+import re
+import time
+
+import berth_host
+import budget_host
+import pytest
+
+pytestmark = pytest.mark.xdist_group("agent")  # one node for all of them, in this order
+
+DROPIN = "/etc/systemd/system/sysbox-mgr.service.d/50-berth.conf"
+RUNC = "/usr/local/lib/berth/berth-runc"
+_GET = """
+import sys, urllib.request, urllib.error
+try:
+    answer = urllib.request.urlopen("http://127.0.0.1:9477/" + sys.argv[1], timeout=30)
+except urllib.error.HTTPError as error:
+    answer = error
+except OSError as error:
+    print(0, error)
+    sys.exit()
+print(answer.status, answer.read().decode())
+"""
+_CLIENTS = """
+import threading, time, urllib.request
+def scrape():
+    try:
+        sizes.append(len(urllib.request.urlopen("http://127.0.0.1:9477/metrics", timeout=60).read()))
+    except OSError as error:
+        sizes.append(str(error))
+sizes = []
+threads = [threading.Thread(target=scrape) for _ in range(100)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+print(min(sizes), len(sizes))
+"""
+
+
+def get(node, path):
+    status, _, body = node.run(["python3", "-c", _GET, path], timeout=120).stdout.partition(" ")
+    return int(status), body
+
+
+def metrics(node):
+    """{"name{labels}": value} of the last scrape, which is a second old at most."""
+    body = get(node, "metrics")[1]
+    lines = [line.rpartition(" ") for line in body.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+def fault(node, name, what="faults_total"):
+    return metrics(node)[f'berth_{what}{{fault="{name}"}}']
+
+
+def repaired(node, name):
+    return metrics(node)[f'berth_repairs_total{{fault="{name}",result="repaired"}}']
+
+
+def until(truth, seconds, what):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if truth():
+            return
+        time.sleep(1)
+    raise AssertionError(f"not after {seconds} s: {what}")
+
+
+def until_ready(node, seconds=300):
+    until(lambda: get(node, "readyz")[0] == 200, seconds, "ready")
+
+
+def log(node):
+    return node.run(["journalctl", "--unit", "berth-agent", "--output", "cat", "--no-pager"]).stdout
+
+
+def pid_of(node, container):
+    return node.run(["docker", "inspect", "--format", "{{.State.Pid}}", container], timeout=120).stdout.strip()
+
+
+def break_and_repair(node, name, command, seconds=240):
+    """Run a command that makes a fault; how long it was there, as the agent has it."""
+    before = repaired(node, name)
+    node.run(command, timeout=120)
+    until(lambda: repaired(node, name) > before, seconds, f"{name} repaired\n" + log(node)[-2000:])
+    times = re.findall(rf"msg=repaired fault={name} seconds=([\d.]+)", log(node))
+    print(f"{name}: {command}: {times[-1]} s")
+    until_ready(node)
+    return float(times[-1])
+
+
+@pytest.fixture(scope="module")
+def node(module_node_factory):
+    node = budget_host.derive(module_node_factory)
+    node.run(["berth", "agent", "--install-unit"], timeout=berth_host.INSTALL_TIMEOUT)
+    until_ready(node)
+    budget_host.start(node, "tenant", "--label", "berth.dev/disk=64M")
+    yield node
+    print(log(node)[-6000:])
+
+
+def test_it_tells_what_is_there(node):
+    seen = metrics(node)
+    assert seen["berth_host_ready"] == 1 and seen["berth_sandboxes"] == 1
+    used, = [name for name in seen if name.startswith("berth_sandbox_used_bytes")]
+    assert 'name="tenant"' in used and 'engine="docker"' in used
+    assert seen[used.replace("used_bytes", "limit_bytes")] == 64 << 20
+    assert get(node, "healthz") == (200, "ok\n\n") and get(node, "nothing")[0] == 404
+    assert seen["process_resident_memory_bytes"] < 8 << 20
+    print(f"resident: {seen['process_resident_memory_bytes'] / (1 << 20):.1f} MiB")
+
+
+def test_dockerd_killed(node):
+    pid = pid_of(node, "tenant")
+    seconds = break_and_repair(node, "docker-dead", "kill -KILL $(pidof dockerd)")
+    assert pid_of(node, "tenant") == pid, "the sandbox was stopped"
+    started = node.run("systemctl stop docker.socket docker.service 2>&1; a=$(date +%s.%N); systemctl start docker; "
+                       "while ! docker version >/dev/null 2>&1; do sleep 0.05; done; "
+                       "b=$(date +%s.%N); echo \"$b - $a\" | tr -d '\\n' | python3 -c 'print(eval(input()))'",
+                       timeout=300).stdout.split()[-1]
+    print(f"systemctl start docker, until it answers: {float(started):.3f} s; {seconds / float(started):.2f} x")
+    until_ready(node)
+
+
+def test_sysbox_killed(node):
+    break_and_repair(node, "sysbox-dead", "kill -KILL $(pidof sysbox-mgr)")
+    until(lambda: fault(node, "sandboxes-need-restart", "fault_active") == 1, 60, "stranded sandboxes are told")
+    budget_host.restart(node, "tenant")
+    until(lambda: fault(node, "sandboxes-need-restart", "fault_active") == 0, 60, "and restarted ones are not")
+
+
+@pytest.mark.parametrize("command", [f"rm {DROPIN}", f"rm {RUNC}", f"echo > {RUNC}", "echo > /etc/docker/daemon.json",
+                                     "sed -i 's/: *\"sysbox-runc\"/: \"runc\"/' /etc/docker/daemon.json"])
+def test_drift(node, command):
+    pid = pid_of(node, "tenant")
+    before = {path: node.run(["sha256sum", path]).stdout for path in (DROPIN, RUNC)}
+    settings = json.loads(node.read("/etc/docker/daemon.json"))
+    break_and_repair(node, "drift", command)
+    assert before == {path: node.run(["sha256sum", path]).stdout for path in (DROPIN, RUNC)}
+    assert json.loads(node.read("/etc/docker/daemon.json")) == settings
+    assert pid_of(node, "tenant") == pid, "the sandbox was stopped"
+
+
+@pytest.mark.parametrize("target", ["/var/lib/docker", "/var/lib/sysbox", "/var/lib/berth/pool"])
+def test_pool_unmounted(node, target):
+    pid = pid_of(node, "tenant")
+    break_and_repair(node, "pool-unmounted", f"umount --lazy {target}")
+    assert node.run(["findmnt", "--noheadings", "--output", "FSTYPE", target]).stdout.strip() == "xfs"
+    assert pid_of(node, "tenant") == pid, "the sandbox was stopped"
+
+
+@pytest.mark.parametrize("name, daemon", [("docker-hung", "dockerd"), ("sysbox-hung", "sysbox-mgr")])
+def test_stopped_daemon(node, name, daemon):
+    pid = node.run(["pidof", daemon]).stdout
+    break_and_repair(node, name, f"kill -STOP $(pidof {daemon})")
+    assert node.run(["pidof", daemon]).stdout == pid, "it was killed"
+
+
+def test_masked_unit_is_respected(node):
+    node.run("systemctl mask --now docker.socket docker.service", timeout=300)
+    until(lambda: fault(node, "unit-masked", "fault_active") == 1, 120, "told")
+    assert get(node, "readyz")[0] == 503
+    time.sleep(10)
+    assert node.run(["pidof", "dockerd"], check=False).returncode != 0, "it was started"
+    node.run("systemctl unmask docker.socket docker.service", timeout=120)
+    until_ready(node)
+
+
+def test_sandbox_at_its_limit(node):
+    assert "No space left" in budget_host.fill(node, "tenant", "/fill")
+    until(lambda: any(value for name, value in metrics(node).items() if "limit_hits_total" in name), 60, "counted")
+    assert "has used up its disk budget" in log(node)
+    budget_host.inside(node, "tenant", "rm /fill")
+
+
+def test_a_hundred_clients(node):
+    smallest, count = node.run(["python3", "-c", _CLIENTS], timeout=300).stdout.split()
+    assert int(smallest) > 5000 and count == "100"
+    assert metrics(node)["process_resident_memory_bytes"] < 8 << 20
+
+
+def test_settings_read_again(node):
+    good = node.read(berth_host.CONFIG)
+    node.run(f"echo 'nonsense: 1' >> {berth_host.CONFIG}; systemctl reload berth-agent")
+    until(lambda: "the new settings are refused, the old ones stay" in log(node), 30, "refused")
+    until_ready(node)
+    node.run(["tee", berth_host.CONFIG], input=good.decode() if isinstance(good, bytes) else good)
+    node.run(["systemctl", "reload", "berth-agent"])
+    until(lambda: "settings read again" in log(node), 30, "read")
+
+
+def test_something_that_keeps_changing_a_file(node):
+    node.run(["systemd-run", "--unit", "fighter", "sh", "-c", f"while :; do echo x >> {DROPIN}; sleep 0.5; done"])
+    until(lambda: fault(node, "drift", "gave_up") == 1, 300, "left to people")
+    assert "again and again" in log(node) or "still differs" in log(node)
+    node.run(["systemctl", "stop", "fighter"])
+    node.run(["systemctl", "reload", "berth-agent"])  # somebody looked after it
+    until_ready(node)
+    assert "echo" not in node.read(DROPIN)
+
+
+def test_it_leaves_at_once_and_changes_nothing(node):
+    pid = pid_of(node, "tenant")
+    node.run("kill -KILL $(systemctl show --property MainPID --value berth-agent)")
+    until(lambda: get(node, "healthz")[0] == 200, 60, "started again by systemd")
+    took = node.run("a=$(date +%s%N); systemctl stop berth-agent; echo $((($(date +%s%N) - a) / 1000000))").stdout
+    print(f"systemctl stop berth-agent: {took.strip()} ms")
+    assert pid_of(node, "tenant") == pid
+    assert node.run(["systemctl", "is-active", "docker", "sysbox"]).stdout.split() == ["active", "active"]
+
+
+def test_undone(node):
+    node.run(["systemctl", "start", "berth-agent"])
+    node.run(["docker", "rm", "--force", "tenant"], timeout=300)
+    done = node.run(["berth", "uninstall"], timeout=berth_host.INSTALL_TIMEOUT)
+    assert "nothing of berth is left" in done.stdout, done.stdout
+    assert node.run("systemctl is-active berth-agent", check=False).returncode != 0
