@@ -1,7 +1,7 @@
 # A thin front: everything real is in meson.build, tools/ and tests/.
 .DEFAULT_GOAL := all
-.PHONY: all deps dev release demo check check-unit check-fault check-lint check-fuzz check-docs check-node fuzz \
-	bench deb clean
+.PHONY: all deps dev release demo check check-unit check-fault check-lint check-fuzz check-docs check-kube check-node \
+	fuzz bench deb image clean
 
 all: dev
 
@@ -23,7 +23,7 @@ demo: deps release
 check:
 	tools/check
 
-check-unit check-fault check-lint check-fuzz check-docs check-node:
+check-unit check-fault check-lint check-fuzz check-docs check-kube check-node:
 	tools/check $(@:check-%=%)
 
 fuzz: check-fuzz
@@ -33,6 +33,9 @@ bench: deps release
 
 deb: release
 	packaging/deb
+
+image: release
+	tools/image
 
 clean:
 	rm -rf build/dev build/release build/asan build/clang build/fuzz
