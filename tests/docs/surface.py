@@ -7,6 +7,8 @@ import re
 import subprocess
 import tempfile
 
+import yaml
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BERTH = pathlib.Path(os.environ.get("BERTH", ROOT / "build/dev/src/cli/berth")).resolve()
 
@@ -26,6 +28,12 @@ def help_commands():
     text = run("--help").stdout
     lines = text.partition("Commands:\n")[2].partition("\n\n")[0].splitlines()
     return dict(line.split(maxsplit=1) for line in lines)
+
+
+def hidden_commands():
+    """Verbs that the help leaves out: for units and for the agent."""
+    table = (ROOT / "src/cli/commands.c").read_text()
+    return set(re.findall(r'\{ \.name = "(\w+)",(?:(?!\.name =).)*?\.hidden = true', table, re.DOTALL))
 
 
 def help_options(command):
@@ -115,3 +123,21 @@ def documents():
     names = subprocess.run(["git", "ls-files", "-z", "-co", "--exclude-standard", "*.md"], cwd=ROOT,
                            capture_output=True, text=True, check=True).stdout
     return [ROOT / name for name in names.split("\0") if name]
+
+
+def alerts():
+    """Names of the alerts that deploy/monitoring has."""
+    rules = (ROOT / "deploy/monitoring/berth.rules.yaml").read_text()
+    return set(re.findall(r"^ +- alert: (\w+)$", rules, re.MULTILINE))
+
+
+def chart_values(chart):
+    """{"listen.address"}: the paths of a chart's values."""
+    def paths(value, prefix):
+        if not isinstance(value, dict):
+            return
+        for key, below in value.items():
+            yield f"{prefix}{key}"
+            yield from paths(below, f"{prefix}{key}.")
+
+    return set(paths(yaml.safe_load((ROOT / "helm" / chart / "values.yaml").read_text()), ""))

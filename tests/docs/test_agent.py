@@ -19,7 +19,7 @@ def rows(heading):
 
 def faults():
     """[(name, has a repair)] of the table in the code."""
-    return re.findall(r'\{\s*"([a-z-]+)", "[^"]+", (REPAIR_\w+)', source("fault.c"))
+    return re.findall(r'\{\s*"([a-z-]+)", "[^"]+",\s+(REPAIR_\w+)', source("fault.c"))
 
 
 def test_faults():

@@ -198,7 +198,7 @@ def quoted_commands(text):
 
 def check_command(line):
     words = shlex.split(line)[1:]
-    names = surface.help_commands()
+    names = set(surface.help_commands()) | surface.hidden_commands()
     command = next((w for w in words if w in names or w == "pool"), None)
     assert command or not [w for w in words if not w.startswith("-")], f"`{line}`: no such command"
     answer = surface.run(*words, "--help")
@@ -250,9 +250,10 @@ def anchors(text):
 def test_settings_and_checks_that_are_named_exist(path):
     known = set(surface.settings()) | surface.check_ids()
     for span in spans(read(path)):
-        if re.fullmatch(r"(pool|docker|sysbox|verify|prune|timeouts|kernel|sandbox|network)\.[a-z0-9_-]+", span):
+        if re.fullmatch(r"(pool|docker|sysbox|budget|verify|prune|agent|kubernetes|timeouts|kernel|sandbox|network)"
+                        r"\.[a-z0-9_-]+", span):
             # Files and units of the same form are no settings.
-            if not re.search(r"\.(c|h|py|json|service|socket|io)$", span):
+            if not re.search(r"\.(c|h|py|md|json|service|socket|io)$", span):
                 assert span in known, f"{span} is neither a setting nor a check"
 
 
@@ -279,6 +280,35 @@ def test_messages_that_are_quoted_are_said():
     assert len(quoted) > 25
     assert not is_said("berth is in a bad mood today", messages)
     assert [q for q in quoted - OTHERS if not is_said(q, messages)] == []
+
+
+def test_operations_have_every_alert():
+    named = set(re.findall(r"\bBerth[A-Z]\w+", read(surface.ROOT / "docs/operations.md")))
+    assert named == surface.alerts() and len(named) > 10
+
+
+def set_values(text):
+    """[(chart, key)] of the `helm ... --set KEY=VALUE` that a document shows."""
+    for language, content in fences(text):
+        for line in re.sub(r"\\\n\s*", " ", content).splitlines() if language == "sh" else []:
+            chart = re.search(r"\bhelm .*\bhelm/([a-z-]+)", line)
+            for key in re.findall(r"--set (\S+?)=", line) if chart else []:
+                yield chart[1], key
+
+
+@documents
+def test_values_that_are_set_exist(path):
+    for chart, key in set_values(read(path)):
+        # The agent's settings are a map without entries there.
+        setting = re.fullmatch(r"(?:runner\.dockerInstaller\.)?config\.(.+)", key)
+        known = setting[1] in surface.settings() if setting else key in surface.chart_values(chart)
+        assert known or key in surface.chart_values(chart), f"helm/{chart} has no {key}"
+
+
+def test_the_check_of_values_finds_faults():
+    text = "```sh\nhelm upgrade berth helm/berth \\\n\t--set listen.adress=nodeIP --set listen.port=1\n```\n"
+    assert list(set_values(text)) == [("berth", "listen.adress"), ("berth", "listen.port")]
+    assert {key in surface.chart_values("berth") for _, key in set_values(text)} == {True, False}
 
 
 def test_targets_of_make_that_are_named_exist():
