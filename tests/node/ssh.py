@@ -125,6 +125,11 @@ class Shell:
         self.disconnect()
         (self.folder / _KNOWN).unlink(missing_ok=True)
 
+    def forward(self, remote_port, local_port):
+        """What connects to that port of the node's own 127.0.0.1 talks to a port of this machine's."""
+        subprocess.run(self._argv("-O", "forward", "-R", f"127.0.0.1:{remote_port}:127.0.0.1:{local_port}"),
+                       cwd=self.folder, check=True, capture_output=True, timeout=60)
+
     def popen(self, command, env=None, tty=False, timeout=None, **kwargs):
         """Start *command* in the node and return its Popen; what happens to it is the caller's."""
         if not self.connected:

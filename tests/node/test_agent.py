@@ -210,6 +210,39 @@ def test_it_leaves_at_once_and_changes_nothing(node):
     assert node.run(["systemctl", "is-active", "docker", "sysbox"]).stdout.split() == ["active", "active"]
 
 
+# A pod's view: a root of its own with one program in it, its own /proc of the host's processes (hostPID), and settings that
+# are exchanged by a link, as the kubelet exchanges a ConfigMap's.
+_POD = """
+set -e
+mkdir -p /root/pod/proc /root/pod/etc/berth/1
+cp /usr/local/bin/berth /root/pod/berth
+cp /etc/berth/config.yaml /root/pod/etc/berth/1/
+ln -sfn 1 /root/pod/etc/berth/..data
+ln -sfn ..data/config.yaml /root/pod/etc/berth/config.yaml
+systemd-run --unit pod unshare --mount --uts --ipc --net sh -c '
+    mount --bind /root/pod /root/pod && mount --rbind /proc /root/pod/proc &&
+    exec chroot /root/pod /berth agent --enter-host --config /etc/berth/config.yaml'
+"""
+
+
+def pod_log(node):
+    return node.run(["journalctl", "--unit", "pod", "--output", "cat", "--no-pager"]).stdout
+
+
+def test_from_a_pod(node):
+    node.run(_POD)
+    until_ready(node)
+    node.run(["rm", DROPIN])
+    until(lambda: "msg=repaired fault=drift" in pod_log(node), 120, "repaired from the pod\n" + pod_log(node))
+    until_ready(node)
+    node.run("cd /root/pod/etc/berth && mkdir 2 && cp 1/config.yaml 2/ && echo 'agent: {log_format: json}' >> 2/config.yaml && "
+             "ln -sfn 2 ..new && mv -T ..new ..data && systemctl kill --signal HUP pod")
+    until(lambda: '"msg":"settings read again"' in pod_log(node), 60, "the new settings are read\n" + pod_log(node))
+    pid = pid_of(node, "tenant")
+    node.run(["systemctl", "stop", "pod"])
+    assert pid_of(node, "tenant") == pid and "Nothing to do" in berth_host.install(node).stdout
+
+
 def test_undone(node):
     node.run(["systemctl", "start", "berth-agent"])
     node.run(["docker", "rm", "--force", "tenant"], timeout=300)

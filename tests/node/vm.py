@@ -172,6 +172,11 @@ class Node:
         """Start *command* and return its Popen at once: for what is to be interrupted."""
         return self._shell.popen(command, **kwargs)
 
+    def forward(self, remote_port, local_port):
+        """See ssh.Shell.forward; until the next boot."""
+        with self._explained():
+            self._shell.forward(remote_port, local_port)
+
     def put(self, local, remote, mode=None):
         """Copy a file, bytes, or a folder's content to the path *remote*."""
         with self._explained():
