@@ -311,7 +311,8 @@ static void take_drift(struct agent *agent, const struct worker_result *result, 
 		return;
 	}
 	if (!ok || result->left) {
-		agent_set_fault(agent, FAULT_DRIFT, agent->made, result->message, since);
+		agent_set_fault(agent, FAULT_DRIFT, agent->made,
+				result->message[0] ? result->message : "changes are pending: berth plan", since);
 		/* What only waits for a slot of the pool is not given up. */
 		if (agent->made && !result->interrupts)
 			tell(agent, FAULT_DRIFT, fault_failed(&agent->faults, FAULT_DRIFT, ok, result->message));
@@ -357,6 +358,8 @@ void agent_worker_done(void *userdata, const struct worker_result *result)
 	agent->converged[!ok ? CONVERGE_FAILED : result->changed ? CONVERGE_CHANGED : CONVERGE_UNCHANGED]++;
 	if (ok)
 		agent->last_success = time(NULL);
+	else if (result->exit_code == EXIT_PENDING)
+		say(SAY_WARN, "changes are pending, and agent.repair is false", "remedy", "berth plan");
 	else
 		say(SAY_ERROR, "the node could not be made as its settings say", "why", result->message);
 	take_drift(agent, result, ok);

@@ -59,10 +59,15 @@ static bool may_install(const struct node *node, const struct plan *plan,
 	return true;
 }
 
-/* Starting sysbox-mgr removes what is in its data directory, unless it was stashed. */
+/* A masked unit is an operator's decision. Starting sysbox-mgr removes what is in its data directory, unless it was stashed. */
 static bool may_start(const struct node *node, const struct plan *plan,
 		      const struct change *change, char why[static JUDGE_WHY_MAX])
 {
+	_cleanup_free_ char *path = xasprintf(UNIT_DIR "/%s", change->target);
+	_cleanup_free_ char *link = NULL;
+
+	if (path && host_readlink(&node->host, path, &link) == 0 && strcmp(link, "/dev/null") == 0)
+		return no(why, "somebody has masked it");
 	if (strcmp(change->target, "sysbox.service") != 0)
 		return true;
 	if (node->spec.agent.restart_sysbox == RESTART_SYSBOX_NEVER)

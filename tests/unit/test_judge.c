@@ -102,6 +102,13 @@ static void sysbox_is_started_behind_a_stash(void **state)
 	assert_false(may(&change_start, "sysbox.service", json_object(), "'never'"));
 }
 
+static void a_masked_unit_stays_so(void **state)
+{
+	must(host_mkdirs(&host, UNIT_DIR, 0755, NULL, &must_err));
+	must(host_symlink(&host, "/dev/null", UNIT_DIR "/docker.service", &must_err));
+	assert_false(may(&change_start, "docker.service", json_object(), "masked"));
+}
+
 static void packages_are_not_exchanged(void **state)
 {
 	static const char STATUS[] =
@@ -147,6 +154,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_never_done, setup, teardown),
 		cmocka_unit_test_setup_teardown(docker_is_stopped_where_nothing_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(sysbox_is_started_behind_a_stash, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_masked_unit_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(packages_are_not_exchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_is_sifted, setup, teardown),
 	};
