@@ -85,6 +85,13 @@ static void look_at_sandboxes(struct agent *agent)
 	agent_set_fault(agent, FAULT_SANDBOXES_NEED_RESTART, count > 0, detail, monotonic_ms());
 }
 
+/* A convergence stops and starts what it changes: that is no fault, while it is at work. */
+static bool is_our_doing(const struct agent *agent, enum fault_id id)
+{
+	return agent->worker.busy && (agent->task == TASK_CONVERGE || agent->task == TASK_CONVERGE_QUICK) &&
+	       fault_rules[id].repair == REPAIR_START && !agent->faults.items[id].active;
+}
+
 void agent_look_now(struct agent *agent, uint64_t since)
 {
 	static const enum fault_id LOOKED_FOR[] = {
@@ -114,8 +121,12 @@ void agent_look_now(struct agent *agent, uint64_t since)
 	/* Before it is a sandbox host, nothing is missing. */
 	if (!agent->made || agent->withdrawn)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(LOOKED_FOR); i++)
-		agent_set_fault(agent, LOOKED_FOR[i], sight->is[LOOKED_FOR[i]], sight->detail[LOOKED_FOR[i]], since);
+	for (size_t i = 0; i < ARRAY_SIZE(LOOKED_FOR); i++) {
+		enum fault_id id = LOOKED_FOR[i];
+
+		if (!is_our_doing(agent, id))
+			agent_set_fault(agent, id, sight->is[id], sight->detail[id], since);
+	}
 	look_at_sandboxes(agent);
 }
 

@@ -246,6 +246,6 @@ def test_from_a_pod(node):
 def test_undone(node):
     node.run(["systemctl", "start", "berth-agent"])
     node.run(["docker", "rm", "--force", "tenant"], timeout=300)
-    done = node.run(["berth", "uninstall"], timeout=berth_host.INSTALL_TIMEOUT)
+    done = node.run(["berth", "uninstall", "--wait"], timeout=berth_host.INSTALL_TIMEOUT)
     assert "nothing of berth is left" in done.stdout, done.stdout
     assert node.run("systemctl is-active berth-agent", check=False).returncode != 0
