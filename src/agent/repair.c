@@ -385,7 +385,7 @@ void agent_worker_done(void *userdata, const struct worker_result *result)
 		slot_want(agent);
 	else
 		slot_give_back(agent);
-	if (id != FAULT_COUNT && agent->faults.items[id].active)
+	if (id != FAULT_COUNT && agent->faults.items[id].active && !result->interrupts)
 		tell(agent, id, fault_failed(&agent->faults, id, result->left > 0, result->message));
 	if (!ok && !agent->made)
 		agent_arm(agent->recheck_timer, agent_jittered(AGAIN_MS));

@@ -96,6 +96,7 @@ def test_a_node_of_a_cluster(module_node_factory, cluster):
     # Made anew under the same name: everything is told again, at the latest with the next change.
     cluster.kubectl("delete", "node", NAME)
     cluster.make_node(NAME, taints=[STARTUP])
+    give_token(node, cluster, account)  # the old one was bound to the old node, and is refused soon
     node.run(["systemctl", "kill", "--signal", "HUP", "berth-agent"])
     until(lambda: condition(cluster)[0] == "True" and taints(cluster) == [], 180, "told again\n" + log(node))
 
