@@ -1164,7 +1164,7 @@ def test_validation_asks_a_real_server_what_it_understands(charts, cluster, kube
                         f"--patch={json.dumps({'status': status})}")
     (tmp_path / "kubectl").symlink_to(kubectl)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "KUBECONFIG": str(cluster.kubeconfig)}
-    done = subprocess.run([SCRIPT], env={**env, "NAMESPACE": "real"}, capture_output=True, text=True, timeout=120,
+    done = subprocess.run([SCRIPT], env={**env, "NAMESPACE": "real"}, capture_output=True, text=True, timeout=600,
                           check=False)
     found = verdicts(done)
     failed = {place for place, verdict in found.items() if verdict != "PASS"}
