@@ -1148,22 +1148,22 @@ def test_validation_says_what_the_program_says(validate, tmp_path):
     assert verdicts(done)["n1", "host"] == "FAIL" and said.stderr.strip() in done.stdout, done.stdout
 
 
-def test_validation_asks_a_real_server_what_it_understands(charts, cluster, kubectl, tmp_path):
+def test_validation_asks_a_real_server_what_it_understands(charts, own_cluster, kubectl, tmp_path):
     """By the real kubectl, with the chart's own pod; only what would run in the pod cannot be asked."""
-    make_namespace(cluster, "real")
-    cluster.make_node("real-1", labels={"sysbox-runtime": "running"})
+    make_namespace(own_cluster, "real")
+    own_cluster.make_node("real-1", labels={"sysbox-runtime": "running"})
     node = {"nodeInfo": {"kernelVersion": "6.8.0-1021-gke", "osImage": "Ubuntu 24.04.1 LTS"},
             "conditions": [condition("Ready"), condition()]}
     spec = {**pod_of(charts.template("daytona-dev", namespace="real")), "nodeName": "real-1"}
     del spec["serviceAccountName"]
-    cluster.apply({"apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": {
+    own_cluster.apply({"apiVersion": "v1", "kind": "Pod", "spec": spec, "metadata": {
         "name": "daytona-runner-1", "namespace": "real", "labels": {"app": "daytona-runner"}}})
     ready = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
     for kind, name, status in (("node", "real-1", node), ("pod", "daytona-runner-1", ready)):
-        cluster.kubectl("patch", kind, name, "--namespace=real", "--subresource=status", "--type=strategic",
+        own_cluster.kubectl("patch", kind, name, "--namespace=real", "--subresource=status", "--type=strategic",
                         f"--patch={json.dumps({'status': status})}")
     (tmp_path / "kubectl").symlink_to(kubectl)
-    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "KUBECONFIG": str(cluster.kubeconfig)}
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": str(tmp_path), "KUBECONFIG": str(own_cluster.kubeconfig)}
     done = subprocess.run([SCRIPT], env={**env, "NAMESPACE": "real"}, capture_output=True, text=True, timeout=600,
                           check=False)
     found = verdicts(done)
