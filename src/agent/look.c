@@ -8,6 +8,7 @@
 #include "change/pool_now.h"
 #include "sandbox/list.h"
 #include "step/layout.h"
+#include "step/pool_check.h"
 #include "sys/mountinfo.h"
 #include "sys/pidfd.h"
 #include "sys/quota.h"
@@ -112,24 +113,14 @@ static void look_at_daemons(const struct host *host, struct sight *sight)
 
 static void look_at_mounts(struct sight *sight)
 {
-	static const char *const TARGETS[] = { POOL_DIR, DOCKER_DATA, SYSBOX_DATA };
 	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
-	const struct mount_entry *pool = NULL;
+	const char *missing;
 
 	if (mount_table_read_self(&table, NULL) < 0)
 		return;
-	for (size_t i = 0; i < ARRAY_SIZE(TARGETS); i++) {
-		const struct mount_entry *m = mount_table_at(&table, TARGETS[i]);
-
-		if (i == 0)
-			pool = m;
-		if (m && strcmp(m->type, "xfs") == 0 &&
-		    (!pool || (m->major == pool->major && m->minor == pool->minor)))
-			continue;
-		wrong(sight, FAULT_POOL_UNMOUNTED, "%s is not %s", TARGETS[i],
-		      i ? "the pool's directory" : "mounted");
-		return;
-	}
+	missing = pool_missing_mount(&table);
+	if (missing)
+		wrong(sight, FAULT_POOL_UNMOUNTED, "the pool is not mounted at %s", missing);
 }
 
 static void look_at_image(const struct spec *spec, const struct pool_now *now, struct sight *sight)

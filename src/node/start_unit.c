@@ -1,20 +1,13 @@
 /* The short way: one unit, of which nothing but its running is missing. */
 #include "node/carry_out.h"
 #include "node/judge.h"
-#include "step/layout.h"
+#include "step/pool_check.h"
 
 static bool pool_is_there(void)
 {
 	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
-	const struct mount_entry *pool, *docker, *sysbox;
 
-	if (mount_table_read_self(&table, NULL) < 0)
-		return false;
-	pool = mount_table_at(&table, POOL_DIR);
-	docker = mount_table_at(&table, DOCKER_DATA);
-	sysbox = mount_table_at(&table, SYSBOX_DATA);
-	return pool && docker && sysbox && docker->major == pool->major && docker->minor == pool->minor &&
-	       sysbox->major == pool->major && sysbox->minor == pool->minor;
+	return mount_table_read_self(&table, NULL) == 0 && !pool_missing_mount(&table);
 }
 
 int node_start_unit(struct node *node, const char *unit, struct error *err)

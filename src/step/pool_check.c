@@ -52,26 +52,33 @@ void pool_check_size(struct step_context *ctx, struct report *report)
 		   "changed by an installation", now, wanted);
 }
 
-static bool bound(struct step_context *ctx, const char *place, const char *part)
+const char *pool_missing_mount(const struct mount_table *mounts)
 {
-	const struct mount_entry *pool = mount_table_at(&ctx->facts.mounts, POOL_DIR);
-	const struct mount_entry *m = mount_table_at(&ctx->facts.mounts, place);
+	static const struct {
+		const char *place, *root; /* of the pool's file system */
+	} BOUND[] = { { DOCKER_DATA, "/docker" }, { SYSBOX_DATA, "/sysbox" } };
+	const struct mount_entry *pool = mount_table_at(mounts, POOL_DIR);
 
-	return pool && m && m->major == pool->major && m->minor == pool->minor &&
-	       strcmp(m->root, part) == 0;
+	if (!pool || strcmp(pool->type, "xfs") != 0)
+		return POOL_DIR;
+	for (size_t i = 0; i < ARRAY_SIZE(BOUND); i++) {
+		const struct mount_entry *m = mount_table_at(mounts, BOUND[i].place);
+
+		if (!m || m->major != pool->major || m->minor != pool->minor || strcmp(m->root, BOUND[i].root) != 0)
+			return BOUND[i].place;
+	}
+	return NULL;
 }
 
 static void check_mounts(struct step_context *ctx, struct report *report)
 {
-	bool docker = bound(ctx, DOCKER_DATA, "/docker");
-	bool sysbox = bound(ctx, SYSBOX_DATA, "/sysbox");
+	const char *missing = pool_missing_mount(&ctx->facts.mounts);
 
-	if (docker && sysbox)
+	if (missing)
+		report_add(report, "pool.mounts", CHECK_FAIL, REMEDY, "%s is not on the pool", missing);
+	else
 		report_add(report, "pool.mounts", CHECK_PASS, NULL,
 			   "the pool is mounted, and bound to " DOCKER_DATA " and " SYSBOX_DATA);
-	else
-		report_add(report, "pool.mounts", CHECK_FAIL, REMEDY, "%s is not on the pool",
-			   docker ? SYSBOX_DATA : DOCKER_DATA);
 }
 
 static void check_geometry(int fd, struct report *report)
