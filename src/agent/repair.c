@@ -182,17 +182,21 @@ static bool must_not_touch(struct agent *agent)
 	return gone;
 }
 
-/* The daemon that the fault is about: the first of the two that is stopped, or Docker. */
-static pid_t daemon_of(const struct agent *agent, enum fault_id id)
+static bool is_stopped(pid_t pid)
 {
-	const struct sight *s = &agent->sight;
 	char state;
 
-	if (id == FAULT_DOCKER_HUNG)
-		return s->pids[DAEMON_DOCKER];
-	if (s->pids[DAEMON_SYSBOX_MGR] && process_state(s->pids[DAEMON_SYSBOX_MGR], &state) == 0 && state == 'T')
-		return s->pids[DAEMON_SYSBOX_MGR];
-	return s->pids[DAEMON_SYSBOX_FS];
+	return pid && process_state(pid, &state) == 0 && state == 'T';
+}
+
+/* The daemon that the fault is about: of the two the one that is stopped, else the one that is asked. */
+static pid_t daemon_of(const struct agent *agent, enum fault_id id)
+{
+	const pid_t *pids = agent->sight.pids;
+	pid_t asked = pids[id == FAULT_DOCKER_HUNG ? DAEMON_DOCKER : DAEMON_SYSBOX_FS];
+	pid_t other = pids[id == FAULT_DOCKER_HUNG ? DAEMON_CONTAINERD : DAEMON_SYSBOX_MGR];
+
+	return is_stopped(other) ? other : asked;
 }
 
 static void send_signal(struct agent *agent, enum fault_id id, int number)
@@ -211,8 +215,6 @@ static void send_signal(struct agent *agent, enum fault_id id, int number)
 
 static void repair(struct agent *agent, enum fault_id id)
 {
-	char state;
-
 	fault_try(&agent->faults, id, monotonic_ms());
 	/* The short way first; what it does not repair, a plan may. */
 	if (fault_rules[id].repair == REPAIR_START || fault_rules[id].repair == REPAIR_CONVERGE) {
@@ -221,8 +223,7 @@ static void repair(struct agent *agent, enum fault_id id)
 		return;
 	}
 	/* One that somebody has stopped may go on; only one that is awake and silent is killed. */
-	if (fault_rules[id].repair == REPAIR_RESUME ||
-	    (process_state(daemon_of(agent, id), &state) == 0 && state == 'T'))
+	if (fault_rules[id].repair == REPAIR_RESUME || is_stopped(daemon_of(agent, id)))
 		send_signal(agent, id, SIGCONT);
 	else
 		send_signal(agent, id, SIGKILL);
