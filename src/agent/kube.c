@@ -13,6 +13,7 @@
 
 #define REFRESH_MS     (30 * 60 * 1000)
 #define SOON_MS	       500   /* changes that come together are told together */
+#define ROUND_MS       5000  /* between the beginnings of two rounds */
 #define START_MS       5000  /* after a mass restart: on the average */
 #define FAILED_MS      1000  /* doubled with each failure... */
 #define FAILED_MAX_MS  (5 * 60 * 1000)
@@ -33,10 +34,13 @@ enum stage { STAGE_IDLE, STAGE_NODE, STAGE_LABELS, STAGE_CONDITION, STAGE_TAINT,
 
 struct kube {
 	struct kube_client client;
+	struct kube_counts counts;
 	struct event *timer;
 	uint64_t due; /* of the timer; 0: not armed */
 	enum stage stage;
 	bool again; /* the state changed while it was told */
+	unsigned told; /* stages of this round, as bits: each is tried once */
+	uint64_t begun; /* the last round */
 	json_t *node;
 	struct node_state state; /* what is being told; its texts are below */
 	char reason[64], message[MESSAGE_MAX];
@@ -91,19 +95,25 @@ static void answered(struct agent *agent)
 	agent_set_fault(agent, FAULT_API_UNREACHABLE, false, "", 0);
 }
 
+/* An Event that was made before us (409), or has expired (404). */
+static bool is_event_answer(const struct kube *kube, long status)
+{
+	return kube->stage == STAGE_EVENT && (status == 404 || status == 409);
+}
+
 static void on_answer(void *userdata, const struct kube_answer *answer)
 {
 	struct agent *agent = userdata;
 	struct kube *kube = agent->kube;
 
 	/* Changed under us: look at the node again. */
-	if (answer->status == 409 || (answer->status == 422 && kube->stage == STAGE_TAINT)) {
+	if ((answer->status == 409 && kube->stage != STAGE_EVENT) || (answer->status == 422 && kube->stage == STAGE_TAINT)) {
 		answered(agent);
 		kube->stage = STAGE_IDLE;
 		arm(kube, agent_jittered(FAILED_MS));
 		return;
 	}
-	if (!answer->status || (answer->status >= 400 && !(answer->status == 404 && kube->stage == STAGE_EVENT))) {
+	if (!answer->status || (answer->status >= 400 && !is_event_answer(kube, answer->status))) {
 		failed(agent, answer->retry_ms, answer->why);
 		return;
 	}
@@ -250,6 +260,7 @@ static void begin(struct agent *agent, enum stage stage)
 	struct kube *kube = agent->kube;
 
 	kube->stage = stage;
+	kube->told |= 1U << stage;
 	switch (stage) {
 	case STAGE_NODE:
 		ask(agent, "GET", node_path(agent, ""), NULL, NULL);
@@ -273,22 +284,33 @@ static void begin(struct agent *agent, enum stage stage)
 	}
 }
 
-/* The next thing that the node as it was read does not say yet. */
+/* When the next round may begin, in ms: not much sooner than the last one has. */
+static uint64_t next_round(const struct kube *kube)
+{
+	uint64_t since = monotonic_ms() - kube->begun;
+
+	return since + SOON_MS < ROUND_MS ? ROUND_MS - since : SOON_MS;
+}
+
+/*
+ * The next thing that the node as it was read does not say yet. What it does not say though it was told (a
+ * label that somebody else owns, say) waits for the next round.
+ */
 static void next(struct agent *agent)
 {
 	struct kube *kube = agent->kube;
 	_cleanup_json_ json_t *taint = NULL;
 	const char *since;
 
-	if (!node_has_labels(kube->node, &kube->state)) {
+	if (!(kube->told & 1U << STAGE_LABELS) && !node_has_labels(kube->node, &kube->state)) {
 		begin(agent, STAGE_LABELS);
 		return;
 	}
-	if (!node_has_condition(kube->node, &kube->state, &since)) {
+	if (!(kube->told & 1U << STAGE_CONDITION) && !node_has_condition(kube->node, &kube->state, &since)) {
 		begin(agent, STAGE_CONDITION);
 		return;
 	}
-	taint = kube->state.ready ? node_taint_patch(kube->node, agent->spec.kubernetes.startup_taint) : NULL;
+	taint = kube->state.ready && !(kube->told & 1U << STAGE_TAINT) ? node_taint_patch(kube->node, agent->spec.kubernetes.startup_taint) : NULL;
 	if (taint) {
 		begin(agent, STAGE_TAINT);
 		return;
@@ -299,7 +321,7 @@ static void next(struct agent *agent)
 		return;
 	}
 	kube->stage = STAGE_IDLE;
-	arm(kube, kube->again ? SOON_MS : agent_jittered(REFRESH_MS));
+	arm(kube, kube->again ? next_round(kube) : agent_jittered(REFRESH_MS));
 	kube->again = false;
 }
 
@@ -310,8 +332,11 @@ static void take(struct agent *agent, const struct kube_answer *answer)
 	struct pending_event *e = kube->event;
 
 	if (kube->stage == STAGE_EVENT && e) {
-		/* Expired meanwhile (404): made anew the next time. */
-		e->told = answer->status == 404 ? 0 : e->count;
+		e->told = answer->status == 404 ? 0 : e->count; /* expired: made anew the next time */
+		if (answer->status == 409) { /* of an agent before us: a series of it, the next time */
+			e->told = 1;
+			e->count = MAX_OF(e->count, 2U);
+		}
 		e->due = monotonic_ms() + EVENT_MS;
 		kube->event = NULL;
 		next(agent);
@@ -339,6 +364,8 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 		return;
 	}
 	read_state(agent);
+	kube->told = 0;
+	kube->begun = monotonic_ms();
 	begin(agent, STAGE_NODE);
 }
 
@@ -351,7 +378,7 @@ void kube_tell(struct agent *agent)
 	if (kube->stage != STAGE_IDLE)
 		kube->again = true;
 	else if (!kube->failures)
-		arm(kube, SOON_MS);
+		arm(kube, next_round(kube));
 }
 
 int kube_open_client(struct agent *agent, struct kube_client *ret, struct error *err)
@@ -360,6 +387,7 @@ int kube_open_client(struct agent *agent, struct kube_client *ret, struct error 
 	int r = kube_access_open(agent->spec.kubernetes.server,
 				 folder ? folder : agent->spec.kubernetes.credentials, &ret->access, err);
 
+	ret->counts = &agent->kube->counts;
 	return r < 0 ? r : http_loop_new(agent->base, &ret->loop, err);
 }
 
@@ -401,5 +429,5 @@ void kube_close(struct agent *agent)
 void kube_metrics(const struct agent *agent, struct strbuf *out)
 {
 	if (agent->kube)
-		kube_counts_write(&agent->kube->client.counts, agent->kube->failures == 0, out);
+		kube_counts_write(&agent->kube->counts, agent->kube->failures == 0, out);
 }

@@ -33,7 +33,7 @@ static void on_answer(void *userdata, int r, const struct http_response *respons
 	}
 	if (answer.status == 401)
 		kube_access_expire(&client->access);
-	kube_count_end(&client->counts, answer.status);
+	kube_count(client->counts, client->verb, answer.status);
 	answer.body = body;
 	answer.why = why;
 	client->done(client->userdata, &answer);
@@ -68,6 +68,6 @@ int kube_ask(struct kube_client *client, const char *method, char *path, const c
 	request.authorities = client->access.authorities;
 	client->done = done;
 	client->userdata = userdata;
-	kube_count_begin(&client->counts, method);
+	client->verb = method;
 	return http_multi_start(http_loop_multi(client->loop), &request, on_answer, client, &client->exchange, err);
 }

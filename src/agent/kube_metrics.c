@@ -5,21 +5,16 @@
 
 #include "agent/metrics.h"
 
-void kube_count_begin(struct kube_counts *counts, const char *verb)
-{
-	counts->verb = verb;
-}
-
-void kube_count_end(struct kube_counts *counts, long code)
+void kube_count(struct kube_counts *counts, const char *verb, long code)
 {
 	size_t i = 0;
 
-	while (i < counts->len && (counts->items[i].code != code || strcmp(counts->items[i].verb, counts->verb) != 0))
+	while (i < counts->len && (counts->items[i].code != code || strcmp(counts->items[i].verb, verb) != 0))
 		i++;
 	if (i == KUBE_COUNTS_MAX)
 		return;
 	if (i == counts->len)
-		counts->items[counts->len++] = (struct kube_count){ .verb = counts->verb, .code = code };
+		counts->items[counts->len++] = (struct kube_count){ .verb = verb, .code = code };
 	counts->items[i].count++;
 }
 

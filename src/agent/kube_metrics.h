@@ -7,7 +7,6 @@
 #define KUBE_COUNTS_MAX 64
 
 struct kube_counts {
-	const char *verb; /* of the request under way; static */
 	struct kube_count {
 		const char *verb;
 		long code; /* HTTP status; 0: no answer */
@@ -16,8 +15,8 @@ struct kube_counts {
 	size_t len;
 };
 
-void kube_count_begin(struct kube_counts *counts, const char *verb);
-void kube_count_end(struct kube_counts *counts, long code);
+/* `verb` is kept as it is: static. */
+void kube_count(struct kube_counts *counts, const char *verb, long code);
 void kube_counts_write(const struct kube_counts *counts, bool reachable, struct strbuf *out);
 
 #endif

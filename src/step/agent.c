@@ -32,7 +32,10 @@ static int plan_agent(struct step_context *ctx, struct plan *plan, struct error 
 	if (!ctx->wants_agent && !host_exists(ctx->host, PATH))
 		return 0;
 	r = plan_file(plan, &ctx->change, PATH, SERVICE, 0644, NULL, err);
-	return r < 0 ? r : plan_running(ctx, plan, AGENT_SERVICE, err);
+	/* One that was stopped stays so: perhaps the host has an agent in a pod now. */
+	if (r < 0 || !ctx->wants_agent)
+		return r;
+	return plan_running(ctx, plan, AGENT_SERVICE, err);
 }
 
 const struct step step_agent = {
