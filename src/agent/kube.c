@@ -95,10 +95,10 @@ static void answered(struct agent *agent)
 	agent_set_fault(agent, FAULT_API_UNREACHABLE, false, "", 0);
 }
 
-/* An Event that was made before us (409), or has expired (404). */
+/* An Event that was made before us (409), has expired (404), or is refused for good: it is not worth a second try. */
 static bool is_event_answer(const struct kube *kube, long status)
 {
-	return kube->stage == STAGE_EVENT && (status == 404 || status == 409);
+	return kube->stage == STAGE_EVENT && status < 500 && status != 401 && status != 429;
 }
 
 static void on_answer(void *userdata, const struct kube_answer *answer)
@@ -224,7 +224,7 @@ static void tell_event(struct agent *agent)
 	else
 		ask(agent, "PATCH",
 		    name ? xasprintf("/apis/events.k8s.io/v1/namespaces/default/events/%s", name) : NULL, KUBE_MERGE,
-		    event_series_patch(e->count, e->note, micro));
+		    event_series_patch(e->count, micro));
 }
 
 void kube_event(struct agent *agent, const char *reason, const char *note, bool warning)

@@ -36,7 +36,7 @@ static void tell(struct agent *agent, enum fault_id id, enum fault_news news)
 {
 	const struct fault_rule *rule = &fault_rules[id];
 	const struct fault *f = &agent->faults.items[id];
-	char seconds[24] = "";
+	char seconds[24] = "", reason[64];
 
 	switch (news) {
 	case FAULT_NO_NEWS:
@@ -55,8 +55,10 @@ static void tell(struct agent *agent, enum fault_id id, enum fault_news news)
 		break;
 	}
 	/* That the API server does not answer is nothing to tell it. */
-	if (id != FAULT_API_UNREACHABLE)
-		kube_event(agent, rule->name, news == FAULT_GONE ? "repaired" : f->detail, news != FAULT_GONE);
+	if (id == FAULT_API_UNREACHABLE)
+		return;
+	(void)snprintf(reason, sizeof(reason), "%s%s", rule->name, news == FAULT_GONE ? "-repaired" : "");
+	kube_event(agent, reason, news == FAULT_GONE ? "it is gone" : f->detail, news != FAULT_GONE);
 }
 
 void agent_set_fault(struct agent *agent, enum fault_id id, bool is, const char *detail,

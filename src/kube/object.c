@@ -119,10 +119,9 @@ json_t *event_create(const char *node, const char *uid, const char *reason, cons
 		      NULL;
 }
 
-json_t *event_series_patch(unsigned count, const char *note, const char *time_micro)
+json_t *event_series_patch(unsigned count, const char *time_micro)
 {
-	return json_pack("{s:s, s:{s:i, s:s}}", "note", note, "series", "count", (int)count, "lastObservedTime",
-			 time_micro);
+	return json_pack("{s:{s:i, s:s}}", "series", "count", (int)count, "lastObservedTime", time_micro);
 }
 
 /* ---- leases ---- */

@@ -40,12 +40,12 @@ json_t *node_taint_patch(const json_t *node, const char *taint);
 
 /*
  * events.k8s.io/v1, on the node. Its name is made of node and reason, so a repetition is the same object:
- * created once, then patched with a series.
+ * created once, then patched with a series; its note stays the first one, which the server insists on.
  */
 char *event_name(const char *node, const char *reason);
 json_t *event_create(const char *node, const char *uid, const char *reason, const char *note,
 		     bool warning, const char *time_micro);
-json_t *event_series_patch(unsigned count, const char *note, const char *time_micro);
+json_t *event_series_patch(unsigned count, const char *time_micro);
 
 /* ---- leases: slots of a pool ---- */
 

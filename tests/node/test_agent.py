@@ -236,7 +236,7 @@ def test_from_a_pod(node):
     until(lambda: "msg=repaired fault=drift" in pod_log(node), 120, "repaired from the pod\n" + pod_log(node))
     until_ready(node)
     node.run("cd /root/pod/etc/berth && mkdir 2 && cp 1/config.yaml 2/ && echo 'agent: {log_format: json}' >> 2/config.yaml && "
-             "ln -sfn 2 ..new && mv -T ..new ..data && systemctl kill --signal HUP pod")
+             "ln -sfn 2 ..new && mv -T ..new ..data && systemctl kill --kill-whom main --signal HUP pod")
     until(lambda: '"msg":"settings read again"' in pod_log(node), 60, "the new settings are read\n" + pod_log(node))
     pid = pid_of(node, "tenant")
     node.run(["systemctl", "stop", "pod"])

@@ -97,7 +97,7 @@ def test_a_node_of_a_cluster(module_node_factory, cluster):
     cluster.kubectl("delete", "node", NAME)
     cluster.make_node(NAME, taints=[STARTUP])
     give_token(node, cluster, account)  # the old one was bound to the old node, and is refused soon
-    node.run(["systemctl", "kill", "--signal", "HUP", "berth-agent"])
+    node.run(["systemctl", "kill", "--kill-whom", "main", "--signal", "HUP", "berth-agent"])
     until(lambda: condition(cluster)[0] == "True" and taints(cluster) == [], 180, "told again\n" + log(node))
 
     # The API server away: repairs go on, an interruption does not.
@@ -107,8 +107,10 @@ def test_a_node_of_a_cluster(module_node_factory, cluster):
     until(lambda: metrics(node)['berth_fault_active{fault="api-unreachable"}'] == 1, 180, "said")
     until_ready(node)
     assert get(node, "healthz")[0] == 200
-    node.run("sed -i 's/\"default-runtime\": *\"sysbox-runc\"/\"default-runtime\": \"runc\"/' /etc/docker/daemon.json; "
-             "systemctl restart docker", timeout=300)
+    # It looks when Docker is up again: while it is not, there is nothing that would be interrupted.
+    node.run("systemctl kill --kill-whom main --signal STOP berth-agent; "
+             "sed -i 's/\"default-runtime\": *\"sysbox-runc\"/\"default-runtime\": \"runc\"/' /etc/docker/daemon.json; "
+             "systemctl restart docker; systemctl kill --kill-whom main --signal CONT berth-agent", timeout=300)
     until(lambda: "a slot of the pool is needed first" in log(node), 180, "it waits\n" + log(node))
 
     # A slot that another node has.
