@@ -50,7 +50,6 @@ struct kube {
 	uint64_t failing_since; /* 0: it answers */
 };
 
-static void next(struct agent *agent);
 static void take(struct agent *agent, const struct kube_answer *answer);
 
 /* ---- requests ---- */
@@ -178,18 +177,13 @@ static void read_state(struct agent *agent)
 	}
 }
 
-static const char *now_text(char buf[static TIMESTAMP_MAX])
-{
-	return timestamp_format(time(NULL), buf);
-}
-
 static void tell_condition(struct agent *agent)
 {
 	struct kube *kube = agent->kube;
 	char now[TIMESTAMP_MAX];
 	const char *since;
 
-	(void)now_text(now);
+	(void)timestamp_format(time(NULL), now);
 	(void)node_has_condition(kube->node, &kube->state, &since);
 	ask(agent, "PATCH", node_path(agent, "/status?fieldManager=" KUBE_MANAGER "&force=true"), KUBE_APPLY,
 	    node_condition_patch(agent->options->node_name, &kube->state, since ? since : now, now));
@@ -214,10 +208,8 @@ static void tell_event(struct agent *agent)
 	struct pending_event *e = kube->event;
 	const char *uid = json_get_string(json_object_get(kube->node, "metadata"), "uid");
 	_cleanup_free_ char *name = event_name(agent->options->node_name, e->reason);
-	char ts[TIMESTAMP_MAX], micro[TIMESTAMP_MAX + 8];
+	_cleanup_free_ char *micro = kube_micro_time(time(NULL));
 
-	(void)now_text(ts);
-	(void)snprintf(micro, sizeof(micro), "%.*s.000000Z", (int)strcspn(ts, "Z"), ts);
 	if (e->told == 0)
 		ask(agent, "POST", strdup("/apis/events.k8s.io/v1/namespaces/default/events"), KUBE_JSON,
 		    event_create(agent->options->node_name, uid, e->reason, e->note, e->warning, micro));

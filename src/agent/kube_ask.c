@@ -19,7 +19,6 @@ static void on_answer(void *userdata, int r, const struct http_response *respons
 	char why[WHY_MAX] = "";
 	const char *message;
 
-	client->exchange = NULL;
 	if (r < 0) {
 		(void)snprintf(why, sizeof(why), "%.500s", err->message);
 	} else {
@@ -69,5 +68,5 @@ int kube_ask(struct kube_client *client, const char *method, char *path, const c
 	client->done = done;
 	client->userdata = userdata;
 	client->verb = method;
-	return http_multi_start(http_loop_multi(client->loop), &request, on_answer, client, &client->exchange, err);
+	return http_multi_start(http_loop_multi(client->loop), &request, on_answer, client, NULL, err);
 }

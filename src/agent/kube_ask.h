@@ -26,7 +26,6 @@ struct kube_client {
 	struct http_loop *loop;
 	struct kube_access access;
 	struct kube_counts *counts; /* of all clients together */
-	struct http_exchange *exchange;
 	const char *verb; /* of the request under way; static */
 	kube_done_fn done;
 	void *userdata;

@@ -24,16 +24,21 @@ struct limit_hits {
 	size_t len;
 };
 
-static struct hit *find(struct limit_hits *hits, uint32_t project)
+static struct hit *find(const struct limit_hits *hits, uint32_t project)
 {
-	struct hit *items;
-
 	for (size_t i = 0; i < hits->len; i++) {
 		if (hits->items[i].project == project)
 			return &hits->items[i];
 	}
-	if (hits->len == PROJECTS)
-		return NULL;
+	return NULL;
+}
+
+static struct hit *find_or_add(struct limit_hits *hits, uint32_t project)
+{
+	struct hit *items = find(hits, project);
+
+	if (items || hits->len == PROJECTS)
+		return items;
 	items = reallocarray(hits->items, hits->len + 1, sizeof(*items));
 	if (!items)
 		return NULL;
@@ -53,7 +58,7 @@ static char *sandbox_of(const struct agent *agent, uint32_t project)
 
 static void count(struct agent *agent, const struct dquot_event *event)
 {
-	struct hit *hit = event->hard ? find(agent->hits, event->project) : NULL;
+	struct hit *hit = event->hard ? find_or_add(agent->hits, event->project) : NULL;
 	_cleanup_free_ char *id = NULL;
 	uint64_t now = monotonic_ms();
 
@@ -137,9 +142,7 @@ void limit_hits_close(struct agent *agent)
 
 uint64_t limit_hits_of(const struct agent *agent, uint32_t project)
 {
-	for (size_t i = 0; agent->hits && i < agent->hits->len; i++) {
-		if (agent->hits->items[i].project == project)
-			return agent->hits->items[i].count;
-	}
-	return 0;
+	const struct hit *hit = agent->hits ? find(agent->hits, project) : NULL;
+
+	return hit ? hit->count : 0;
 }

@@ -6,12 +6,17 @@
 #include "base/units.h"
 #include "change/change.h"
 #include "change/pool_now.h"
-#include "sandbox/list.h"
+#include "sandbox/docker_files.h"
+#include "sandbox/pool_dirs.h"
+#include "sandbox/record.h"
+#include "sandbox/settings.h"
 #include "step/layout.h"
 #include "step/pool_check.h"
 #include "sys/mountinfo.h"
 #include "sys/pidfd.h"
 #include "sys/quota.h"
+
+#define NAMES_TOLD 4 /* and then "..." */
 
 const struct daemon_rule daemon_rules[DAEMON_COUNT] = {
 	[DAEMON_DOCKER] = { "docker.service", "dockerd", FAULT_DOCKER_DEAD },
@@ -44,7 +49,8 @@ static pid_t named(const char *text, const char *program)
 	return 0;
 }
 
-pid_t look_daemon(const struct host *host, const char *unit, const char *program)
+/* Main process of a unit by its control group; 0: none of that name. */
+static pid_t find_daemon(const struct host *host, const char *unit, const char *program)
 {
 	/* The unified hierarchy, and systemd's own of the old ones. */
 	static const char *const ROOTS[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified" };
@@ -81,25 +87,17 @@ static bool has_unit(const struct host *host, const char *unit)
 	return false;
 }
 
-/* Stopped by a signal: it neither works nor ends. */
-static bool is_stopped(pid_t pid)
-{
-	char state = 0;
-
-	return process_state(pid, &state) == 0 && state == 'T';
-}
-
 static void look_at_daemons(const struct host *host, struct sight *sight)
 {
 	for (int i = 0; i < DAEMON_COUNT; i++) {
 		const struct daemon_rule *rule = &daemon_rules[i];
 
-		sight->pids[i] = look_daemon(host, rule->unit, rule->program);
+		sight->pids[i] = find_daemon(host, rule->unit, rule->program);
 		if (is_masked(host, rule->unit)) {
 			wrong(sight, FAULT_UNIT_MASKED, "%s is masked", rule->unit);
 			continue;
 		}
-		if (sight->pids[i] && is_stopped(sight->pids[i]))
+		if (process_is_stopped(sight->pids[i]))
 			wrong(sight, rule->dead == FAULT_SYSBOX_DEAD ? FAULT_SYSBOX_HUNG : FAULT_DOCKER_HUNG,
 			      "%s, process %d, is stopped by a signal", rule->program, (int)sight->pids[i]);
 		/* A Docker that brings its own containerd has no unit for it. */
@@ -180,19 +178,22 @@ void look(const struct host *host, const struct spec *spec, struct sight *ret)
 
 /* ---- sandboxes ---- */
 
-static void add_name(const struct sandbox *s, unsigned count, char names[static FAULT_DETAIL_MAX])
+static void add_name(const struct settings *settings, const char *id, unsigned count,
+		     char names[static FAULT_DETAIL_MAX])
 {
+	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
 	size_t len = strlen(names);
 
-	if (count > 4)
+	if (count > NAMES_TOLD)
 		return;
+	(void)docker_files_read(settings->engine, id, &files, NULL);
 	(void)snprintf(names + len, FAULT_DETAIL_MAX - len, "%s%.40s%s", len ? ", " : "",
-		       s->name ? s->name : s->id, count == 4 ? "..." : "");
+		       files.name ? files.name : id, count == NAMES_TOLD ? "..." : "");
 }
 
 unsigned look_stranded(const struct host *host, char ret_names[static FAULT_DETAIL_MAX])
 {
-	_cleanup_(sandboxes_release) struct sandboxes list = SANDBOXES_INIT;
+	_cleanup_(strv_release) struct strv ids = STRV_INIT;
 	_cleanup_fd_ int pool = host_open(host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
 	struct settings settings = settings_default();
 	uint64_t mgr = record_mgr();
@@ -202,12 +203,13 @@ unsigned look_stranded(const struct host *host, char ret_names[static FAULT_DETA
 	if (pool < 0 || !mgr)
 		return 0;
 	(void)settings_read(SETTINGS_PATH, &settings, NULL);
-	(void)sandboxes_read(&settings, pool, &list, NULL);
-	for (size_t i = 0; i < list.len; i++) {
-		const struct record *record = &list.items[i].record;
+	(void)pool_dir_names(pool, POOL_SANDBOXES, &ids, NULL);
+	strv_foreach (&ids, i, id) {
+		struct record record;
 
-		if (record_is_running(record) && record->mgr && record->mgr != mgr)
-			add_name(&list.items[i], count++, ret_names);
+		if (id[0] != '.' && record_read(pool, id, &record, NULL) > 0 && record_is_running(&record) &&
+		    record.mgr && record.mgr != mgr)
+			add_name(&settings, id, count++, ret_names);
 	}
 	return count;
 }

@@ -43,9 +43,6 @@ struct sight {
  */
 void look(const struct host *host, const struct spec *spec, struct sight *ret);
 
-/* Main process of a unit by its control group; 0: none of that name. */
-pid_t look_daemon(const struct host *host, const char *unit, const char *program);
-
 /* Running sandboxes whose Sysbox is another one than they were started by: how many, and some names. */
 unsigned look_stranded(const struct host *host, char ret_names[static FAULT_DETAIL_MAX]);
 

@@ -168,6 +168,8 @@ static int set_up(struct agent *agent, struct error *err)
 	if (r == 0)
 		r = watches_open(agent, err);
 	if (r == 0)
+		r = agent_read_journal(agent, err);
+	if (r == 0)
 		r = kube_open(agent, err);
 	if (r == 0)
 		limit_hits_open(agent);
@@ -208,7 +210,6 @@ int agent_run(const struct agent_options *options, struct error *err)
 		r = set_up(&agent, err);
 	}
 	if (r == 0) {
-		agent_read_made(&agent);
 		say(SAY_INFO, "the agent begins", "version", BERTH_VERSION, "listen",
 		    options->listen ? options->listen : agent.spec.agent.listen);
 		agent_look_now(&agent, monotonic_ms());

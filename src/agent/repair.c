@@ -90,7 +90,7 @@ static void look_at_sandboxes(struct agent *agent)
 /* A convergence stops and starts what it changes: that is no fault, while it is at work. */
 static bool is_our_doing(const struct agent *agent, enum fault_id id)
 {
-	return agent->worker.busy && (agent->task == TASK_CONVERGE || agent->task == TASK_CONVERGE_QUICK) &&
+	return worker_is_busy(&agent->worker) && (agent->task == TASK_CONVERGE || agent->task == TASK_CONVERGE_QUICK) &&
 	       fault_rules[id].repair == REPAIR_START && !agent->faults.items[id].active;
 }
 
@@ -184,13 +184,6 @@ static bool must_not_touch(struct agent *agent)
 	return gone;
 }
 
-static bool is_stopped(pid_t pid)
-{
-	char state;
-
-	return pid && process_state(pid, &state) == 0 && state == 'T';
-}
-
 /* The daemon that the fault is about: of the two the one that is stopped, else the one that is asked. */
 static pid_t daemon_of(const struct agent *agent, enum fault_id id)
 {
@@ -198,7 +191,7 @@ static pid_t daemon_of(const struct agent *agent, enum fault_id id)
 	pid_t asked = pids[id == FAULT_DOCKER_HUNG ? DAEMON_DOCKER : DAEMON_SYSBOX_FS];
 	pid_t other = pids[id == FAULT_DOCKER_HUNG ? DAEMON_CONTAINERD : DAEMON_SYSBOX_MGR];
 
-	return is_stopped(other) ? other : asked;
+	return process_is_stopped(other) ? other : asked;
 }
 
 static void send_signal(struct agent *agent, enum fault_id id, int number)
@@ -225,7 +218,7 @@ static void repair(struct agent *agent, enum fault_id id)
 		return;
 	}
 	/* One that somebody has stopped may go on; only one that is awake and silent is killed. */
-	if (fault_rules[id].repair == REPAIR_RESUME || is_stopped(daemon_of(agent, id)))
+	if (fault_rules[id].repair == REPAIR_RESUME || process_is_stopped(daemon_of(agent, id)))
 		send_signal(agent, id, SIGCONT);
 	else
 		send_signal(agent, id, SIGKILL);
@@ -236,7 +229,7 @@ void agent_repair_next(struct agent *agent)
 	uint64_t wait;
 	enum fault_id id = fault_due(&agent->faults, monotonic_ms(), &wait);
 
-	if (agent->worker.busy || must_not_touch(agent))
+	if (worker_is_busy(&agent->worker) || must_not_touch(agent))
 		return;
 	if (id != FAULT_COUNT && agent->spec.agent.repair)
 		repair(agent, id);
@@ -252,7 +245,7 @@ void agent_look_at_drift(struct agent *agent)
 	const struct fault *f = &agent->faults.items[FAULT_DRIFT];
 	uint64_t now = monotonic_ms();
 
-	if (!agent->drift_since || agent->worker.busy || (f->active && !f->gave_up) || must_not_touch(agent))
+	if (!agent->drift_since || worker_is_busy(&agent->worker) || (f->active && !f->gave_up) || must_not_touch(agent))
 		return;
 	if (f->tries && f->due > now) {
 		agent_look_in(agent, f->due - now);
@@ -280,7 +273,7 @@ void agent_look_at_drift(struct agent *agent)
 void agent_drift(struct agent *agent, const char *path)
 {
 	/* What a worker writes is no drift; what somebody else wrote meanwhile, it has seen. */
-	if (agent->worker.busy || !agent->made)
+	if (worker_is_busy(&agent->worker) || !agent->made)
 		return;
 	if (!agent->drift_since)
 		agent->drift_since = monotonic_ms();
@@ -290,14 +283,14 @@ void agent_drift(struct agent *agent, const char *path)
 
 void agent_recheck(struct agent *agent)
 {
-	if (!agent->worker.busy && !must_not_touch(agent))
+	if (!worker_is_busy(&agent->worker) && !must_not_touch(agent))
 		run_worker(agent, FAULT_COUNT, agent->proven ? TASK_CONVERGE_QUICK : TASK_CONVERGE);
 }
 
 void agent_slot_taken(struct agent *agent)
 {
 	say(SAY_INFO, "a slot of the pool is held: what waited for it is done");
-	if (agent->worker.busy)
+	if (worker_is_busy(&agent->worker))
 		agent_arm(agent->recheck_timer, BUSY_MS);
 	else
 		agent_recheck(agent);
@@ -305,12 +298,16 @@ void agent_slot_taken(struct agent *agent)
 
 /* ---- a worker's end ---- */
 
-void agent_read_made(struct agent *agent)
+int agent_read_journal(struct agent *agent, struct error *err)
 {
 	_cleanup_(journal_close) struct journal journal = JOURNAL_INIT;
+	int r = journal_read(&agent->host, &journal, err);
 
-	if (journal_read(&agent->host, &journal, NULL) == 0 && journal.len)
+	if (r < 0)
+		return r;
+	if (journal.len)
 		agent->made = journal.ever_verified;
+	return watch_files(agent, &journal, err);
 }
 
 static void take_drift(struct agent *agent, const struct worker_result *result, bool ok)
@@ -380,8 +377,7 @@ void agent_worker_done(void *userdata, const struct worker_result *result)
 	agent->drift_since = 0;
 	agent->drift_path[0] = '\0';
 	kube_tell(agent);
-	agent_read_made(agent);
-	if (watch_files(agent, &err) < 0)
+	if (agent_read_journal(agent, &err) < 0)
 		say(SAY_ERROR, "changes of files are not seen", "why", err.message);
 	agent_look_now(agent, monotonic_ms());
 	if (result->interrupts)

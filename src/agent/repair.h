@@ -20,8 +20,8 @@ void agent_look_at_drift(struct agent *agent);
 /* Converge without a cause. */
 void agent_recheck(struct agent *agent);
 
-/* Was this host ever proven a sandbox host? */
-void agent_read_made(struct agent *agent);
+/* From the journal: was this host ever proven a sandbox host, and which files are to be watched? */
+int agent_read_journal(struct agent *agent, struct error *err);
 
 /* A slot of the pool is ours: what waited for one may interrupt now. */
 void agent_slot_taken(struct agent *agent);

@@ -7,7 +7,7 @@
 #include "agent/metrics.h"
 #include "agent/usage.h"
 #include "base/clock.h"
-#include "base/units.h"
+#include "spec/listen.h"
 
 #define HEADERS_MAX   8192
 #define TIMEOUT_S     10
@@ -19,25 +19,6 @@ struct server {
 	struct strbuf answer;
 	uint64_t answered; /* when `answer` was made, 0: never */
 };
-
-int server_parse(const char *listen, char ret_address[static 64], unsigned short *ret_port)
-{
-	const char *colon = strrchr(listen, ':');
-	size_t len = colon ? (size_t)(colon - listen) : 0;
-	uint64_t port;
-
-	if (!colon || u64_parse(colon + 1, &port) < 0 || port == 0 || port > 65535 || len >= 64)
-		return -EINVAL;
-	if (len >= 2 && listen[0] == '[' && listen[len - 1] == ']') {
-		listen++;
-		len -= 2;
-	}
-	(void)snprintf(ret_address, 64, "%.*s", (int)len, listen);
-	if (!len)
-		(void)snprintf(ret_address, 64, "::");
-	*ret_port = (unsigned short)port;
-	return 0;
-}
 
 static void send_text(struct evhttp_request *request, int code, const char *reason, const char *type,
 		      const char *text, size_t len)
@@ -111,12 +92,12 @@ int server_open(struct agent *agent, const char *listen, struct error *err)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	unsigned short port;
-	char address[64];
+	char address[LISTEN_ADDRESS_MAX];
 
 	if (!server)
 		return error_errno(err, ENOMEM, "answer at %s", listen);
 	agent->server = server;
-	if (server_parse(listen, address, &port) < 0)
+	if (listen_parse(listen, address, &port) < 0)
 		return error_set(err, EINVAL, "agent.listen '%s' is no address and port, as 127.0.0.1:9477", listen);
 	server->http = evhttp_new(agent->base);
 	if (!server->http)

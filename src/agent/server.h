@@ -15,7 +15,4 @@ struct server;
 int server_open(struct agent *agent, const char *listen, struct error *err);
 void server_close(struct agent *agent);
 
-/* "[::1]:80" -> "::1", 80; an empty address is all of them. */
-int server_parse(const char *listen, char ret_address[static 64], unsigned short *ret_port);
-
 #endif

@@ -23,13 +23,18 @@ struct slots {
 
 static void look_at(struct agent *agent);
 
+static const char *namespace_of(const struct agent *agent)
+{
+	const char *set = agent->spec.kubernetes.namespace;
+
+	return *set ? set : agent->slots->client.access.namespace;
+}
+
 static char *path_of(const struct agent *agent, bool collection)
 {
 	const struct slots *slots = agent->slots;
-	const char *namespace = agent->spec.kubernetes.namespace;
+	const char *namespace = namespace_of(agent);
 
-	if (!*namespace)
-		namespace = slots->client.access.namespace;
 	return collection ? xasprintf("/apis/coordination.k8s.io/v1/namespaces/%s/leases", namespace) :
 			    xasprintf("/apis/coordination.k8s.io/v1/namespaces/%s/leases/berth-slot-%u", namespace,
 				      slots->number);
@@ -61,13 +66,12 @@ static void ask(struct agent *agent, const char *method, char *path, json_t *bod
 static void take(struct agent *agent, json_t *lease)
 {
 	struct slots *slots = agent->slots;
-	const char *namespace = agent->spec.kubernetes.namespace;
 	char name[32];
 
 	(void)snprintf(name, sizeof(name), "berth-slot-%u", slots->number);
 	slots->stage = SLOT_TAKE;
 	ask(agent, lease ? "PUT" : "POST", path_of(agent, !lease),
-	    lease_take(lease, name, *namespace ? namespace : slots->client.access.namespace,
+	    lease_take(lease, name, namespace_of(agent),
 		       agent->options->node_name, time(NULL), LEASE_S));
 }
 

@@ -3,7 +3,6 @@
 #include "agent/limit_hits.h"
 #include "agent/say.h"
 #include "base/clock.h"
-#include "node/journal.h"
 #include "sys/file_watch.h"
 #include "sys/mount_watch.h"
 #include "sys/pidfd.h"
@@ -111,14 +110,13 @@ static void on_files(evutil_socket_t fd, short what, void *userdata)
 	agent_drift(agent, changed.len ? changed.items[0] : "");
 }
 
-static int add_owned(struct file_watch *files, const struct host *host, struct error *err)
+static int add_owned(struct file_watch *files, const struct journal *journal, struct error *err)
 {
 	static const char *const KINDS[] = { "file", "json", "copy" };
-	_cleanup_(journal_close) struct journal journal = JOURNAL_INIT;
-	int r = journal_read(host, &journal, err);
+	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < journal.len; i++) {
-		const struct journal_entry *e = &journal.entries[i];
+	for (size_t i = 0; r == 0 && i < journal->len; i++) {
+		const struct journal_entry *e = &journal->entries[i];
 
 		for (size_t k = 0; r == 0 && k < ARRAY_SIZE(KINDS); k++) {
 			if (journal_in_force(e) && !e->outcome && strcmp(e->kind, KINDS[k]) == 0)
@@ -128,7 +126,7 @@ static int add_owned(struct file_watch *files, const struct host *host, struct e
 	return r;
 }
 
-int watch_files(struct agent *agent, struct error *err)
+int watch_files(struct agent *agent, const struct journal *journal, struct error *err)
 {
 	struct watches *w = agent->watches;
 	int r;
@@ -137,7 +135,7 @@ int watch_files(struct agent *agent, struct error *err)
 	file_watch_close(&w->files);
 	r = file_watch_open(&w->files, err);
 	if (r == 0)
-		r = add_owned(&w->files, &agent->host, err);
+		r = add_owned(&w->files, journal, err);
 	if (r < 0)
 		return r;
 	w->files_event = add_reader(agent, w->files.fd, on_files, agent);
@@ -162,9 +160,7 @@ int watches_open(struct agent *agent, struct error *err)
 	if (r < 0)
 		return r;
 	w->mounts_event = add_reader(agent, w->mounts.fd, on_mounts, agent);
-	if (!w->mounts_event)
-		return error_errno(err, ENOMEM, "watch the node");
-	return watch_files(agent, err);
+	return w->mounts_event ? 0 : error_errno(err, ENOMEM, "watch the node");
 }
 
 void watches_close(struct agent *agent)

@@ -6,6 +6,7 @@
 #define AGENT_WATCH_H
 
 #include "agent/inside.h"
+#include "node/journal.h"
 
 int watches_open(struct agent *agent, struct error *err);
 void watches_close(struct agent *agent);
@@ -14,6 +15,6 @@ void watches_close(struct agent *agent);
 void watch_daemons(struct agent *agent);
 
 /* Watch the files that the journal's changes in force have made; after each run of a worker. */
-int watch_files(struct agent *agent, struct error *err);
+int watch_files(struct agent *agent, const struct journal *journal, struct error *err);
 
 #endif

@@ -137,7 +137,6 @@ static void on_end(evutil_socket_t fd, short what, void *userdata)
 		(void)snprintf(child->result.message, sizeof(child->result.message),
 			       "berth converge was ended by signal %d", WTERMSIG(status));
 	result = child->result;
-	worker->busy = false;
 	worker->child = NULL;
 	child_free(child);
 	worker->done(worker->userdata, &result);
@@ -161,27 +160,24 @@ static int watch(struct worker_child *child, struct error *err)
 /* The words of the command line. */
 static void spell(const struct worker_order *order, const char *argv[static 12])
 {
-	static const char *const WORDS[][3] = {
-		[TASK_CONVERGE] = { "converge", "--json", WAIT },
-		[TASK_CONVERGE_QUICK] = { "converge", "--json", WAIT },
-		[TASK_START] = { "converge", "--json", WAIT },
-		[TASK_PLAN] = { "plan", "--json" },
-	};
 	size_t n = 0;
 
 	argv[n++] = "berth";
-	for (size_t i = 0; i < ARRAY_SIZE(WORDS[0]) && WORDS[order->task][i]; i++)
-		argv[n++] = WORDS[order->task][i];
-	if (order->task == TASK_CONVERGE_QUICK)
-		argv[n++] = "--quick";
-	if (order->task == TASK_START) {
-		argv[n++] = "--unit";
-		argv[n++] = order->unit;
+	argv[n++] = order->task == TASK_PLAN ? "plan" : "converge";
+	argv[n++] = "--json";
+	if (order->task != TASK_PLAN) {
+		argv[n++] = WAIT;
+		if (order->task == TASK_CONVERGE_QUICK)
+			argv[n++] = "--quick";
+		if (order->task == TASK_START) {
+			argv[n++] = "--unit";
+			argv[n++] = order->unit;
+		}
+		if (order->repair)
+			argv[n++] = "--repair";
+		if (order->interrupts)
+			argv[n++] = "--interrupts";
 	}
-	if (order->repair && order->task != TASK_PLAN)
-		argv[n++] = "--repair";
-	if (order->interrupts && order->task != TASK_PLAN)
-		argv[n++] = "--interrupts";
 	if (order->config) {
 		argv[n++] = "--config";
 		argv[n++] = order->config;
@@ -217,7 +213,6 @@ int worker_start(struct worker *worker, const struct worker_order *order, struct
 		return r;
 	}
 	worker->child = child;
-	worker->busy = true;
 	return 0;
 }
 

@@ -26,13 +26,17 @@ typedef void (*worker_change_fn)(void *userdata, const char *kind, const char *t
 				 const char *left);
 
 struct worker {
-	bool busy;
 	struct event_base *base;
 	worker_done_fn done;
 	worker_change_fn change;
 	void *userdata;
-	struct worker_child *child;
+	struct worker_child *child; /* NULL: none is at work */
 };
+
+static inline bool worker_is_busy(const struct worker *worker)
+{
+	return worker->child != NULL;
+}
 
 enum worker_task {
 	TASK_CONVERGE,	     /* and prove it by a sandbox */

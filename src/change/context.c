@@ -3,7 +3,8 @@
 /* Asked for together: a process start costs more than all of them. */
 static const char *const UNITS[] = {
 	"docker.service",	  "docker.socket",	   "containerd.service", "sysbox.service",
-	"sysbox-mgr.service",	  "sysbox-fs.service",	   "berth-pool.service", "berth-stash.service", "berth-agent.service",
+	"sysbox-mgr.service",	  "sysbox-fs.service",	   "berth-pool.service", "berth-stash.service",
+	"berth-agent.service",
 	"var-lib-berth-pool.mount", "var-lib-docker.mount", "var-lib-sysbox.mount",
 	"berth-pool-auto.timer",  "berth-pool-trim.timer", "berth-reconcile.timer",
 	"berth-prune.timer",	  "kubelet.service",	   "snap.docker.dockerd.service",

@@ -245,34 +245,26 @@ int packages_finish(struct change_context *ctx, struct error *err)
 	return 0;
 }
 
-/* What is on the host now (in whatever state) and was not before. */
-static int added_since(struct change_context *ctx, const json_t *before, struct strv *ret,
-		       struct error *err)
+static bool is_there(const struct package *p)
 {
-	_cleanup_(package_db_release) struct package_db db = { 0 };
-	const json_t *names = json_object_get(before, "installed");
-	int r = read_db(ctx, &db, err);
-
-	for (size_t i = 0; r == 0 && i < db.len; i++) {
-		const struct package *p = &db.items[i];
-
-		if ((p->installed || p->broken || p->configured_only) &&
-		    !json_has_string(names, p->name))
-			r = strv_add(ret, p->name);
-	}
-	return r;
+	return p->installed || p->broken || p->configured_only;
 }
 
-/* Neither there before nor whole now. */
-static int cut_off_since(struct change_context *ctx, const json_t *before, struct strv *ret,
-			 struct error *err)
+static bool is_cut_off(const struct package *p)
+{
+	return p->broken;
+}
+
+/* What is so on the host now, and was not there before. */
+static int fresh(struct change_context *ctx, const json_t *before,
+		 bool (*is_so)(const struct package *p), struct strv *ret, struct error *err)
 {
 	_cleanup_(package_db_release) struct package_db db = { 0 };
 	const json_t *names = json_object_get(before, "installed");
 	int r = read_db(ctx, &db, err);
 
 	for (size_t i = 0; r == 0 && i < db.len; i++) {
-		if (db.items[i].broken && !json_has_string(names, db.items[i].name))
+		if (is_so(&db.items[i]) && !json_has_string(names, db.items[i].name))
 			r = strv_add(ret, db.items[i].name);
 	}
 	return r;
@@ -295,7 +287,7 @@ int packages_repair(struct change_context *ctx, const json_t *want, const json_t
 	int r = package_manager_of(ctx, &manager, err);
 
 	if (r == 0)
-		r = added_since(ctx, before, &added, err);
+		r = fresh(ctx, before, is_there, &added, err);
 	if (r == 0 && items_of(want, NULL, &items) < 0)
 		r = error_errno(err, ENOMEM, "repair the packages");
 	return r < 0 ? r : manager->repair(ctx, &items, &added, err);
@@ -384,7 +376,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	if (bring_back(ctx, &kept, &second) < 0 && r == 0)
 		r = error_set(err, second.code, "%s", second.message);
 	if (r == 0)
-		r = added_since(ctx, before, &added, err);
+		r = fresh(ctx, before, is_there, &added, err);
 	if (r < 0)
 		return r;
 	triggers_start(ctx);
@@ -403,7 +395,7 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 	int r = package_manager_of(ctx, &manager, err);
 
 	if (r == 0)
-		r = added_since(ctx, record->before, &added, err);
+		r = fresh(ctx, record->before, is_there, &added, err);
 
 	for (size_t i = 0; r == 0 && i < added.len; i++) {
 		if (!noted || json_has_string(noted, added.items[i]))
@@ -429,7 +421,7 @@ static int make_known(struct change_context *ctx, const struct package_manager *
 		      const struct change_record *record, struct strbuf *note, struct error *err)
 {
 	_cleanup_(strv_release) struct strv cut = STRV_INIT, items = STRV_INIT;
-	int r = cut_off_since(ctx, record->before, &cut, err);
+	int r = fresh(ctx, record->before, is_cut_off, &cut, err);
 
 	if (r == 0 && items_of(record->want, manager->tells_cut_off ? &cut : NULL, &items) < 0)
 		r = error_errno(err, ENOMEM, "repair the packages");

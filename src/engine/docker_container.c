@@ -35,22 +35,30 @@ int docker_container_create(const struct docker *docker, const char *name, const
 	return *ret_id ? 0 : error_errno(err, ENOMEM, "create a container");
 }
 
-int docker_container_runtime(const struct docker *docker, const char *id, uint64_t timeout_ms,
-			     char **ret, struct error *err)
+int docker_container_look(const struct docker *docker, const char *id, uint64_t timeout_ms,
+			  json_t **ret, struct error *err)
 {
 	_cleanup_free_ char *url = xasprintf("/containers/%s/json", id);
 	const struct http_request request = { .url = url, .timeout_ms = timeout_ms };
-	_cleanup_json_ json_t *answer = NULL;
-	const char *runtime;
 	int r = docker_check_container(id, err);
 
 	if (r < 0)
 		return r;
 	if (!url)
 		return error_errno(err, ENOMEM, "look at container %.12s", id);
-	r = docker_ask_json(docker, &request, JSON_OBJECT, &answer, err);
+	r = docker_ask_json(docker, &request, JSON_OBJECT, ret, err);
+	return r < 0 ? error_context(err, "look at container %.12s", id) : 0;
+}
+
+int docker_container_runtime(const struct docker *docker, const char *id, uint64_t timeout_ms,
+			     char **ret, struct error *err)
+{
+	_cleanup_json_ json_t *answer = NULL;
+	const char *runtime;
+	int r = docker_container_look(docker, id, timeout_ms, &answer, err);
+
 	if (r < 0)
-		return error_context(err, "look at container %.12s", id);
+		return r;
 	runtime = json_get_string(json_object_get(answer, "HostConfig"), "Runtime");
 	*ret = strdup(runtime ? runtime : "");
 	return *ret ? 0 : error_errno(err, ENOMEM, "look at container %.12s", id);

@@ -11,6 +11,10 @@
 int docker_container_create(const struct docker *docker, const char *name, const json_t *config,
 			    uint64_t timeout_ms, char **ret_id, struct error *err);
 
+/* All that the engine tells of it, running or not: an object; json_decref() it. */
+int docker_container_look(const struct docker *docker, const char *id, uint64_t timeout_ms,
+			  json_t **ret, struct error *err);
+
 /* Name of the runtime it is for ("runc", "sysbox-runc"); "" for the engine's default. free() it. */
 int docker_container_runtime(const struct docker *docker, const char *id, uint64_t timeout_ms,
 			     char **ret, struct error *err);

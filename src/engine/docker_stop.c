@@ -41,19 +41,13 @@ static char *signal_query(const char *name)
 static int signal_one(const struct docker *docker, const char *id, uint64_t *ret_until,
 		      struct error *err)
 {
-	_cleanup_free_ char *url = xasprintf("/containers/%s/json", id), *query = NULL;
-	const struct http_request request = { .url = url, .timeout_ms = ANSWER_MS };
+	_cleanup_free_ char *query = NULL;
 	_cleanup_json_ json_t *answer = NULL;
 	const json_t *config;
 	int64_t seconds;
-	int r = docker_check_container(id, err);
+	int r = docker_container_look(docker, id, ANSWER_MS, &answer, err);
 
 	*ret_until = monotonic_ms();
-	if (r < 0)
-		return r;
-	if (!url)
-		return error_errno(err, ENOMEM, "stop container %.12s", id);
-	r = docker_ask_json(docker, &request, JSON_OBJECT, &answer, err);
 	if (r == -ENOENT) {
 		error_clear(err);
 		return 0;

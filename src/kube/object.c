@@ -143,7 +143,7 @@ enum lease_verdict lease_judge(const json_t *lease, const char *holder, int64_t 
 	return now > at + duration ? LEASE_FREE : LEASE_TAKEN;
 }
 
-static char *micro_time(int64_t seconds)
+char *kube_micro_time(int64_t seconds)
 {
 	char text[TIMESTAMP_MAX];
 
@@ -155,7 +155,7 @@ json_t *lease_take(const json_t *lease, const char *name, const char *namespace,
 		   int64_t now, unsigned seconds)
 {
 	const char *version = json_get_string(json_object_get(lease, "metadata"), "resourceVersion");
-	_cleanup_free_ char *time = micro_time(now);
+	_cleanup_free_ char *time = kube_micro_time(now);
 	json_t *value = time ? json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:i, s:s, s:s}}", "apiVersion",
 					 "coordination.k8s.io/v1", "kind", "Lease", "metadata", "name", name, "namespace",
 					 namespace, "spec", "holderIdentity", holder, "leaseDurationSeconds",

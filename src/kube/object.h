@@ -36,6 +36,9 @@ bool node_has_condition(const json_t *node, const struct node_state *state, cons
 /* Removal of the taint "KEY=VALUE:EFFECT", for a JSON patch; NULL: the node does not have it. */
 json_t *node_taint_patch(const json_t *node, const char *taint);
 
+/* Seconds since 1970 as Events and Leases have them: "2026-01-31T10:00:00.000000Z". free() it. */
+char *kube_micro_time(int64_t seconds);
+
 /* ---- events ---- */
 
 /*

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/units.h"
+#include "spec/listen.h"
 #include "spec/spec.h"
 
 static int check_cidr(const char *value, char why[static 128])
@@ -65,13 +66,12 @@ static int check_word_or_none(const char *value, char why[static 128])
 	return *value ? check_word(value, why) : 0;
 }
 
-/* "127.0.0.1:9477", "[::]:9477", ":9477" */
 static int check_listen(const char *value, char why[static 128])
 {
-	const char *colon = strrchr(value, ':');
-	uint64_t port;
+	char address[LISTEN_ADDRESS_MAX];
+	unsigned short port;
 
-	if (colon && u64_parse(colon + 1, &port) == 0 && port > 0 && port <= 65535 &&
+	if (listen_parse(value, address, &port) == 0 &&
 	    strspn(value, "0123456789abcdefABCDEF.:[]") == strlen(value))
 		return 0;
 	(void)snprintf(why, 128, "write an address and a port, as 127.0.0.1:9477 or [::1]:9477");

@@ -84,10 +84,8 @@ int file_watch_add(struct file_watch *watch, const char *path, struct error *err
 	dir = make_dir(watch, wd);
 	if (!dir)
 		return error_errno(err, ENOMEM, "watch '%s'", path);
-	for (size_t i = 0; i < dir->paths.len; i++) {
-		if (strcmp(dir->paths.items[i], path) == 0)
-			return 0;
-	}
+	if (strv_contains(&dir->paths, path))
+		return 0;
 	if (strv_add(&dir->names, name) < 0 || strv_add(&dir->paths, path) < 0)
 		return error_errno(err, ENOMEM, "watch '%s'", path);
 	return 0;

@@ -51,6 +51,13 @@ int process_state(pid_t pid, char *ret)
 	return 0;
 }
 
+bool process_is_stopped(pid_t pid)
+{
+	char state;
+
+	return process_state(pid, &state) == 0 && state == 'T';
+}
+
 int process_name(pid_t pid, char ret[static 16])
 {
 	_cleanup_free_ char *text = NULL;

@@ -12,13 +12,11 @@ that are deleted stay "Terminating". Nobody makes a namespace's service account 
 """
 
 import contextlib
-import fcntl
 import itertools
 import json
 import os
 import random
 import secrets
-import shutil
 import socket
 import ssl
 import subprocess
@@ -27,8 +25,8 @@ import urllib.request
 
 import parts
 import pki
-from environment import HarnessError, locked, spawn, stage
-from vm import sweep
+from environment import HarnessError, spawn, stage
+from vm import run_folder
 
 _READY_SECONDS = 180
 _KUBECTL_SECONDS = 120
@@ -57,7 +55,7 @@ class Cluster:
         name = f"{os.getpid()}-{next(_numbers)}"
         self.logs = {server: _log(f"{name}-{server}.log") for server in ("etcd", "kube-apiserver")}
         self._cleanup = contextlib.ExitStack()
-        self._folder = self._cleanup.enter_context(_run_folder(name))
+        self._folder = self._cleanup.enter_context(run_folder(parts.cache_dir() / "run", name))
         self._address = "127.0.0.1" if bind_address == "0.0.0.0" else bind_address
         self.port, self._etcd_port, self._peer_port = free_ports(3)
         self.url = f"https://{self._address}:{self.port}"
@@ -224,23 +222,6 @@ def free_ports(count):
             probe.bind(("", port))
             found.add(port)
     return found
-
-
-@contextlib.contextmanager
-def _run_folder(name):
-    """A folder for one cluster's data, locked while it lives; what killed runs left is swept up first."""
-    parent = parts.cache_dir() / "run"
-    with locked(parent / ".lock"):
-        sweep(parent)
-        folder = parent / name
-        folder.mkdir()
-        handle = open(folder / "lock", "wb")
-        fcntl.flock(handle, fcntl.LOCK_EX)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        handle.close()
 
 
 def _log(name):

@@ -10,28 +10,18 @@ helm, kubectl, promtool, kwok    paths of the programs
 Where a program cannot be had the test is skipped, and the reason says why.
 """
 
-import contextlib
-
 import pytest
 
 import parts
 from charts import Renderer
 from cluster import Cluster
-from environment import report_to
+from environment import stages_shown
 
 
 @pytest.fixture(scope="session", autouse=True)
 def stage_lines(request):
-    """Show what takes long while it happens: a silent minute looks like a hang."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def say(line):
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            print(f"\n{line}", flush=True)
-
-    report_to(say)
-    yield
-    report_to(None)
+    with stages_shown(request.config):
+        yield
 
 
 def binary(name):

@@ -21,16 +21,8 @@ SUITES = tuple(os.environ.get("BERTH_NODE_SUITES", "").replace(",", " ").split()
 
 @pytest.fixture(scope="session", autouse=True)
 def stage_lines(request):
-    """Show what takes long while it happens: a silent minute looks like a hang."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def say(line):
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            print(f"\n{line}", flush=True)
-
-    environment.report_to(say)
-    yield
-    environment.report_to(None)
+    with environment.stages_shown(request.config):
+        yield
 
 
 @pytest.fixture(scope="session")

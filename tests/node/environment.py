@@ -152,6 +152,20 @@ def report_to(function):
 
 
 @contextlib.contextmanager
+def stages_shown(config):
+    """Show pytest's user what takes long while it happens: a silent minute looks like a hang."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+
+    def say(line):
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            print(f"\n{line}", flush=True)
+
+    report_to(say)
+    yield
+    report_to(None)
+
+
+@contextlib.contextmanager
 def stage(what, at_least=1.0):
     """Time a piece of work and say so in one line when it took *at_least* seconds or failed."""
     begin = time.monotonic()

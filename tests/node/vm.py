@@ -57,7 +57,7 @@ class Node:
         self._qemu = None
         self._cleanup = contextlib.ExitStack()
         self.serial_log = _serial_log(self.name)
-        self._folder = folder or self._cleanup.enter_context(_run_folder(self.name))
+        self._folder = folder or self._cleanup.enter_context(run_folder(cache_dir() / "run", self.name))
         self._disks = state.make_disks(self._folder)
         self.repo = Repository(state.image.archive)
         self._cleanup.callback(self.repo.close)
@@ -287,15 +287,19 @@ def _settle(node):
 def _serial_log(name):
     folder = cache_dir() / "log"
     folder.mkdir(exist_ok=True)
-    for old in sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime)[:-_SERIAL_LOGS_KEPT]:
+    # Other runs clean up here as well: what is gone when its turn comes has no age.
+    ages = {}
+    for old in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            ages[old] = old.stat().st_mtime
+    for old in sorted(ages, key=ages.get)[:-_SERIAL_LOGS_KEPT]:
         old.unlink(missing_ok=True)
     return folder / f"{name}.serial"
 
 
 @contextlib.contextmanager
-def _run_folder(name):
-    """A folder for one node's disks, locked while the node lives: no other run sweeps it away."""
-    parent = cache_dir() / "run"
+def run_folder(parent, name):
+    """A folder below *parent* for one run's data, locked while it lives: no other run sweeps it away."""
     with locked(parent / ".lock"):
         sweep(parent)
         folder = parent / name

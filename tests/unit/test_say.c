@@ -4,7 +4,7 @@
 #include <cmocka.h>
 
 #include "agent/say.h"
-#include "agent/server.h"
+#include "spec/listen.h"
 
 static void assert_line(bool json, enum say_level level, const char *message, const char *const *pairs,
 			const char *expected)
@@ -40,16 +40,16 @@ static void where_to_listen(void **state)
 		      { "0.0.0.0:1", "0.0.0.0", 1 } };
 	static const char *const BAD[] = { "", "9477", "host", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536", ":-1" };
 	unsigned short port;
-	char address[64];
+	char address[LISTEN_ADDRESS_MAX];
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
-		assert_int_equal(server_parse(CASES[i].listen, address, &port), 0);
+		assert_int_equal(listen_parse(CASES[i].listen, address, &port), 0);
 		assert_string_equal(address, CASES[i].address);
 		assert_int_equal(port, CASES[i].port);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(BAD); i++)
-		assert_int_equal(server_parse(BAD[i], address, &port), -EINVAL);
+		assert_int_equal(listen_parse(BAD[i], address, &port), -EINVAL);
 }
 
 int main(void)
