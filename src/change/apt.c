@@ -1,9 +1,7 @@
 #include "change/apt.h"
 
-#include <fcntl.h>
-#include <dirent.h>
-
-#include "change/package_lock.h"
+#include "change/apt_lists.h"
+#include "change/apt_run.h"
 #include "change/package_manager.h"
 #include "host/packages.h"
 
@@ -13,151 +11,6 @@
 #define POLICY_MARK   "# berth: no service starts during a package transaction"
 
 static const char POLICY[] = "#!/bin/sh\n" POLICY_MARK "\nexit 101\n";
-
-static const char *const ENVIRONMENT[] = {
-	"DEBIAN_FRONTEND=noninteractive", "DEBIAN_PRIORITY=critical", "APT_LISTCHANGES_FRONTEND=none",
-	"NEEDRESTART_SUSPEND=1",	  "UCF_FORCE_CONFFOLD=1",     NULL,
-};
-
-/* The last line apt or dpkg said, shown while it works. */
-static void show_line(void *userdata, int stream, const char *line)
-{
-	static const char *const WORTH[] = { "Get:", "Unpacking ", "Setting up ", "Selecting ",
-					     "Processing triggers ", "Removing ", "Purging ",
-					     "update-initramfs: " };
-	struct change_context *ctx = userdata;
-
-	(void)stream;
-	for (size_t i = 0; i < ARRAY_SIZE(WORTH); i++) {
-		if (strncmp(line, WORTH[i], strlen(WORTH[i])) == 0) {
-			progress_activity(ctx->progress, line);
-			return;
-		}
-	}
-}
-
-/* The line of apt's output that tells most: an error of dpkg or apt with its reason, else the last one. */
-static void tell_failure(const struct spawn_result *result, const char *what, struct error *err)
-{
-	_cleanup_free_ char *text = xasprintf("%s\n%s", strbuf_str(&result->out),
-					      strbuf_str(&result->err));
-	const char *best = NULL, *last = NULL, *reason = NULL;
-	char *save = text;
-
-	while (save) {
-		char *line = strsep(&save, "\n");
-
-		if (!*line)
-			continue;
-		last = line;
-		/* "dpkg: error processing archive X (--unpack):" has it on the line below. */
-		if (best && !reason)
-			reason = best[strlen(best) - 1] == ':' ? line : "";
-		if (!best && (strncmp(line, "E: ", 3) == 0 || strncmp(line, "dpkg: error", 11) == 0))
-			best = line;
-	}
-	if (best || last)
-		(void)error_set(err, err->code, "%s: %.400s%.200s", what, best ? best : last,
-				reason ? reason : "");
-}
-
-static int apt_options(const struct change_context *ctx, struct strv *argv)
-{
-	static const char *const ALWAYS[] = {
-		"apt-get", "-y", "-q",
-		"-o", "Dpkg::Use-Pty=0",
-		"-o", "Dpkg::Options::=--force-confdef",
-		"-o", "Dpkg::Options::=--force-confold",
-		/* One sync at the end instead of one a file: dpkg's state is safe by its own fsync. */
-		"-o", "Dpkg::Options::=--force-unsafe-io",
-		"-o", "APT::Install-Recommends=false",
-		"-o", "Acquire::Retries=3",
-		"-o", "Acquire::http::Timeout=30",
-		"-o", "Acquire::https::Timeout=30",
-	};
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(ALWAYS); i++)
-		r = strv_add(argv, ALWAYS[i]);
-	if (r == 0)
-		r = strv_addf(argv, "-oDPkg::Lock::Timeout=%" PRIu64,
-			      ctx->package_lock_ms / 1000 + 1);
-	if (r == 0 && ctx->bundle_dir) {
-		r = strv_addf(argv, "-oDir::Etc::SourceList=%s/sources.list", ctx->bundle_dir);
-		if (r == 0)
-			r = strv_add(argv, "-oDir::Etc::SourceParts=-");
-		if (r == 0)
-			r = strv_addf(argv, "-oDir::State::Lists=%s/lists", ctx->bundle_dir);
-	}
-	return r;
-}
-
-static int run_apt(struct change_context *ctx, const char *const *words, const struct strv *items,
-		   uint64_t timeout_ms, struct spawn_result *result, const char *what,
-		   struct error *err)
-{
-	struct spawn_options options = { .env = ENVIRONMENT,
-					 .timeout_ms = timeout_ms,
-					 .on_line = show_line,
-					 .userdata = ctx };
-	_cleanup_(strv_release) struct strv argv = STRV_INIT;
-	int r = apt_options(ctx, &argv);
-
-	for (; r == 0 && *words; words++)
-		r = strv_add(&argv, *words);
-	for (size_t i = 0; r == 0 && items && i < items->len; i++)
-		r = strv_add(&argv, items->items[i]);
-	if (r < 0)
-		return error_errno(err, r, "run apt-get");
-	r = package_lock_wait(ctx, err);
-	if (r < 0)
-		return r;
-	r = host_check(ctx->host, (const char *const *)argv.items, &options, result, err);
-	if (r == -EPROTO)
-		tell_failure(result, what, err);
-	return r;
-}
-
-static int run_quietly(struct change_context *ctx, const char *const *words,
-		       const struct strv *items, uint64_t timeout_ms, const char *what,
-		       struct error *err)
-{
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-
-	return run_apt(ctx, words, items, timeout_ms, &result, what, err);
-}
-
-/* Has apt any package list at all? A fresh cloud image has none. */
-static bool has_lists(const struct change_context *ctx)
-{
-	_cleanup_free_ char *dir = xasprintf("%s/lists", ctx->bundle_dir ? ctx->bundle_dir : "");
-	int fd = host_open(ctx->host, ctx->bundle_dir ? dir : "/var/lib/apt/lists",
-			   O_RDONLY | O_DIRECTORY, 0);
-	struct dirent *entry;
-	bool found = false;
-	DIR *d;
-
-	if (fd < 0)
-		return false;
-	d = fdopendir(fd);
-	if (!d) {
-		(void)close(fd);
-		return false;
-	}
-	while (!found && (entry = readdir(d)))
-		found = strstr(entry->d_name, "_Packages") != NULL;
-	(void)closedir(d);
-	return found;
-}
-
-static int update(struct change_context *ctx, struct error *err)
-{
-	static const char *const WORDS[] = { "update", NULL };
-
-	progress_activity(ctx->progress, "apt-get update");
-	return run_quietly(ctx, WORDS, NULL, ctx->packages_ms, "the package lists cannot be refreshed",
-			   err);
-}
 
 /* "Inst runc [1.1.4] (1.1.5 ...": an upgrade has the old version in brackets. */
 static int judge_line(struct change_context *ctx, char *line, struct error *err)
@@ -179,8 +32,7 @@ static int simulate(struct change_context *ctx, const struct strv *items, struct
 {
 	static const char *const WORDS[] = { "--simulate", "install", NULL };
 	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	int r = run_apt(ctx, WORDS, items, ctx->packages_ms, &result, "apt cannot resolve the packages",
-			err);
+	int r = apt_run(ctx, WORDS, items, &result, "apt cannot resolve the packages", err);
 	char *save = result.out.data;
 
 	while (r == 0 && save)
@@ -188,30 +40,48 @@ static int simulate(struct change_context *ctx, const struct strv *items, struct
 	return r;
 }
 
-int apt_fetch(struct change_context *ctx, const struct strv *items, struct error *err)
+static int download(struct change_context *ctx, const struct strv *items, struct error *err)
 {
 	static const char *const WORDS[] = { "--download-only", "install", NULL };
-	bool fresh = !has_lists(ctx) || ctx->bundle_dir;
-	int r = fresh ? update(ctx, err) : 0;
+	int r = simulate(ctx, items, err);
 
-	for (;; fresh = true) {
-		if (r == 0)
-			r = simulate(ctx, items, err);
-		progress_activity(ctx->progress, "downloading packages");
-		if (r == 0)
-			r = run_quietly(ctx, WORDS, items, ctx->packages_ms,
-					"the packages cannot be downloaded", err);
-		/* apt takes an archive of the right size for whole: it must be, after a power cut too. */
-		sync();
-		/* Old lists name versions that are gone: once more with fresh ones. */
-		if (r != -EPROTO || fresh)
-			return r;
-		error_clear(err);
-		r = update(ctx, err);
-	}
+	if (r < 0)
+		return r;
+	progress_activity(ctx->progress, "downloading packages");
+	r = apt_run_quietly(ctx, WORDS, items, "the packages cannot be downloaded", err);
+	/* apt takes an archive of the right size for whole: it must be, after a power cut too. */
+	sync();
+	return r;
 }
 
-/* Keep maintainer scripts from starting daemons: Docker must not first start on the wrong file system. */
+int apt_fetch(struct change_context *ctx, const struct strv *items, struct error *err)
+{
+	bool old = apt_has_lists(ctx), whole = false;
+	bool fresh = !old || ctx->bundle_dir;
+	int r = fresh ? apt_update(ctx, &whole, err) : 0;
+
+	if (r == 0)
+		r = download(ctx, items, err);
+	/* Old lists name versions that are gone: once more with fresh ones. */
+	if (r == -EPROTO && !fresh) {
+		error_clear(err);
+		r = apt_update(ctx, &whole, err);
+		if (r == 0)
+			r = download(ctx, items, err);
+	}
+	/* Servers that answered, and lists of an earlier run that apt takes for whole: they may not
+	 * be. */
+	if (r == -EPROTO && old && whole) {
+		error_clear(err);
+		r = apt_update_afresh(ctx, err);
+		if (r == 0)
+			r = download(ctx, items, err);
+	}
+	return r;
+}
+
+/* Keep maintainer scripts from starting daemons: Docker must not first start on the wrong file
+ * system. */
 static int forbid_starts(const struct host *host, struct error *err)
 {
 	static const struct file_attrs ATTRS = { .mode = 0755 };
@@ -233,23 +103,6 @@ int apt_clean_up(const struct host *host, struct error *err)
 		r = host_remove(host, POLICY_FILE, err);
 	if (r == 0 && host_exists(host, POLICY_SAVED) && !host_exists(host, POLICY_FILE))
 		r = host_rename(host, POLICY_SAVED, POLICY_FILE, err);
-	return r;
-}
-
-static int run_dpkg(struct change_context *ctx, const char *const *argv, const char *what,
-		    struct error *err)
-{
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	struct spawn_options options = { .env = ENVIRONMENT,
-					 .timeout_ms = ctx->packages_ms,
-					 .on_line = show_line,
-					 .userdata = ctx };
-	int r = package_lock_wait(ctx, err);
-
-	if (r == 0)
-		r = host_check(ctx->host, argv, &options, &result, err);
-	if (r == -EPROTO)
-		tell_failure(&result, what, err);
 	return r;
 }
 
@@ -277,12 +130,12 @@ static int configure_unpacked(struct change_context *ctx, const char *what, stru
 		return error_errno(err, r, "configure the packages");
 	if (argv.len == ARRAY_SIZE(WORDS))
 		return 0;
-	return run_dpkg(ctx, (const char *const *)argv.items, what, err);
+	return apt_run_dpkg(ctx, (const char *const *)argv.items, what, err);
 }
 
 /*
- * Only unpacked by apt, which ends with a run of all triggers otherwise. Not --no-download: with it apt
- * loses the path of package files. All is in its cache by now.
+ * Only unpacked by apt, which ends with a run of all triggers otherwise. Not --no-download: with it
+ * apt loses the path of package files. All is in its cache by now.
  */
 static int unpack_and_configure(struct change_context *ctx, const char *const *words,
 				const struct strv *items, struct error *err)
@@ -293,7 +146,7 @@ static int unpack_and_configure(struct change_context *ctx, const char *const *w
 
 	if (r < 0)
 		return r;
-	r = run_quietly(ctx, words, items, ctx->packages_ms, WHAT, err);
+	r = apt_run_quietly(ctx, words, items, WHAT, err);
 	if (r == 0)
 		r = configure_unpacked(ctx, WHAT, err);
 	context_changed(ctx);
@@ -331,14 +184,15 @@ int apt_repair(struct change_context *ctx, const struct strv *items, const struc
 
 int apt_configure_pending(struct change_context *ctx, struct error *err)
 {
-	static const char *const ARGV[] = { "dpkg", "--force-confdef", "--force-confold",
-					    "--configure", "-a", NULL };
+	static const char *const ARGV[] = {
+		"dpkg", "--force-confdef", "--force-confold", "--configure", "-a", NULL
+	};
 	struct error cleaning = ERROR_INIT;
 	int r = forbid_starts(ctx->host, err);
 
 	if (r < 0)
 		return r;
-	r = run_dpkg(ctx, ARGV, "dpkg failed", err);
+	r = apt_run_dpkg(ctx, ARGV, "dpkg failed", err);
 	context_changed(ctx);
 	if (apt_clean_up(ctx->host, &cleaning) < 0 && r == 0)
 		return error_set(err, cleaning.code, "%s", cleaning.message);
@@ -351,29 +205,28 @@ int apt_configure_pending(struct change_context *ctx, struct error *err)
  */
 int apt_purge(struct change_context *ctx, const struct strv *names, struct error *err)
 {
-	/* Triggers are run once, by the second. What a power cut left half unpacked goes as well. */
+	/* Triggers are run once, by the second. What a power cut left half unpacked goes as well.
+	 */
 	static const char *const REMOVE[] = { "-oDPkg::ConfigurePending=false", REMOVE_BROKEN,
 					      "remove", NULL };
 	static const char *const PURGE[] = { REMOVE_BROKEN, "purge", NULL };
-	int r = run_quietly(ctx, REMOVE, names, ctx->packages_ms, "the packages cannot be removed",
-			    err);
+	int r = apt_run_quietly(ctx, REMOVE, names, "the packages cannot be removed", err);
 
 	if (r == 0)
 		r = host_remove(ctx->host, "/var/lib/docker/nuke-graph-directory.sh", err);
 	if (r == 0)
-		r = run_quietly(ctx, PURGE, names, ctx->packages_ms,
-				"the packages' settings cannot be removed", err);
+		r = apt_run_quietly(ctx, PURGE, names, "the packages' settings cannot be removed",
+				    err);
 	context_changed(ctx);
 	return r;
 }
 
-int apt_simulate_purge(struct change_context *ctx, const struct strv *names, struct strv *ret_others,
-		       struct error *err)
+int apt_simulate_purge(struct change_context *ctx, const struct strv *names,
+		       struct strv *ret_others, struct error *err)
 {
 	static const char *const WORDS[] = { "--simulate", "purge", NULL };
 	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	int r = run_apt(ctx, WORDS, names, ctx->packages_ms, &result, "apt cannot plan the removal",
-			err);
+	int r = apt_run(ctx, WORDS, names, &result, "apt cannot plan the removal", err);
 	char *save = result.out.data;
 
 	while (r == 0 && save) {

@@ -11,7 +11,7 @@
 
 /*
  * Resolve and download (not unpack) what installing `items` (names, or absolute host paths of .deb
- * files) needs; refreshes the package lists first where they are absent or stale. Nothing on the host
+ * files) needs; refreshes the package lists first where they are absent, stale or damaged. Nothing on the host
  * changes but apt's own caches. Refused (-EPERM) when it would remove a package, or replace the
  * container engine under a kubelet.
  */

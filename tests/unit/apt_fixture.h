@@ -10,11 +10,11 @@
 #include "change_fixture.h"
 
 #define STATUS "/var/lib/dpkg/status"
+#define LIST   "/var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages"
 
 _maybe_ static void put_apt(void)
 {
-	put("/var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_binary-amd64_Packages",
-	    "");
+	put(LIST, "");
 	put("/simulation", "");
 	if (!is_there(STATUS))
 		put(STATUS, "");

@@ -35,9 +35,7 @@ static void resolved_and_downloaded(void **state)
 static void lists_are_refreshed_where_there_are_none(void **state)
 {
 	put_apt();
-	assert_int_equal(unlink(real("/var/lib/apt/lists/deb.debian.org_debian_dists_bookworm_main_"
-				     "binary-amd64_Packages")),
-			 0);
+	assert_int_equal(unlink(real(LIST)), 0);
 	put("/var/lib/apt/lists/lock", "");
 	must(apt_fetch(&ctx, items(), &must_err));
 	assert_call(0, " update");
@@ -72,7 +70,42 @@ static void what_cannot_be_resolved(void **state)
 		"apt cannot resolve the packages: E: Unable to locate package docker.io");
 	assert_call(1, " update");
 	assert_call(2, " --simulate install docker.io /cache/sysbox.deb");
-	assert_string_equal(call(3), "");
+	assert_call(3, " update");
+	assert_call(4, " --simulate install docker.io /cache/sysbox.deb");
+	assert_string_equal(call(5), "");
+}
+
+/* apt would keep a list that a power cut left empty until its server has a newer one. */
+static void damaged_lists_are_fetched_afresh(void **state)
+{
+	put_apt();
+	put("/var/lib/apt/lists/lock", "");
+	put("/var/lib/apt/lists/partial/half", "");
+	put("/fail.simulate", "E: Unable to locate package docker.io\n");
+	assert_int_equal(apt_fetch(&ctx, items(), &must_err), -EPROTO);
+	assert_false(is_there(LIST));
+	assert_true(is_there("/var/lib/apt/lists/lock"));
+	assert_true(is_there("/var/lib/apt/lists/partial/half"));
+	/* apt itself may find that it cannot read them. */
+	put(LIST, "");
+	put("/fail.update",
+	    "once\nE: The package lists or status file could not be parsed or opened.\n");
+	put("/fail.simulate", "once\nE: LZ4F: Read error\n");
+	must(apt_fetch(&ctx, items(), &must_err));
+	assert_false(is_there(LIST));
+}
+
+static void lists_stay_while_a_server_does_not_answer(void **state)
+{
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put("/fail.simulate", "E: Unable to locate package docker.io\n");
+	put("/fail.update", "E: Failed to fetch http://x  Could not resolve 'x'\n");
+	assert_int_equal(apt_fetch(&ctx, items(), &err), -EPROTO);
+	assert_says(err.message, "Failed to fetch http://x");
+	assert_true(is_there(LIST));
+	assert_string_equal(call(2), "");
 }
 
 static void nothing_of_the_users_is_removed(void **state)
@@ -130,7 +163,8 @@ static void no_service_starts_meanwhile(void **state)
 	assert_false(is_there(POLICY ".berth-saved"));
 }
 
-/* apt only unpacks; those that are to be configured are named, with their architecture, and no others. */
+/* apt only unpacks; those that are to be configured are named, with their architecture, and no
+ * others. */
 static void unpacked_packages_are_configured_by_name(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -143,8 +177,9 @@ static void unpacked_packages_are_configured_by_name(void **state)
 	    "Package: old\nStatus: deinstall ok config-files\nArchitecture: amd64\nVersion: 1\n\n");
 	must(apt_install(&ctx, items(), &must_err));
 	assert_says(call(0), "DPkg::ConfigurePending=false");
-	assert_string_equal(call(1), "dpkg --force-confdef --force-confold --no-triggers --configure "
-				     "docker.io:amd64 lsb-release");
+	assert_string_equal(call(1),
+			    "dpkg --force-confdef --force-confold --no-triggers --configure "
+			    "docker.io:amd64 lsb-release");
 	assert_string_equal(call(2), "");
 	put("/fail.dpkg", "dpkg: error processing package docker.io (--configure):\n no space\n");
 	assert_int_equal(apt_install(&ctx, items(), &err), -EPROTO);
@@ -317,6 +352,8 @@ int main(void)
 		change_test(lists_are_refreshed_where_there_are_none),
 		change_test(stale_lists_are_refreshed_once),
 		change_test(what_cannot_be_resolved),
+		change_test(damaged_lists_are_fetched_afresh),
+		change_test(lists_stay_while_a_server_does_not_answer),
 		change_test(nothing_of_the_users_is_removed),
 		change_test(the_engine_under_a_kubelet),
 		change_test(only_the_bundle_is_known),
