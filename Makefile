@@ -28,7 +28,7 @@ check-unit check-fault check-lint check-fuzz check-docs check-kube check-node:
 
 fuzz: check-fuzz
 
-bench: deps release
+bench: deps release dev
 	tests/node/bench
 
 deb: release

@@ -60,20 +60,21 @@ static void on_ping(void *userdata, int r, const struct http_response *response,
 {
 	struct agent *agent = userdata;
 	struct docker_watch *w = agent->docker;
+	bool coming = agent->faults.items[FAULT_DOCKER_DEAD].active;
 
 	(void)response;
 	(void)err;
 	w->ping = NULL;
-	/* That nobody listens is another fault: it is dead, or on its way up. */
-	if (r != -ETIMEDOUT) {
+	if (r == 0) {
 		w->asked = w->silence = 0;
-		w->answers = r == 0;
-		if (agent->faults.items[FAULT_DOCKER_DEAD].active)
-			agent_look_in(agent, w->answers ? 0 : UP_MS);
+		w->answers = true;
+		if (coming)
+			agent_look_in(agent, 0);
 		return;
 	}
+	/* Too slow, or nobody listens: it is on its way up, or somebody removed its socket. */
 	w->silence = monotonic_ms() - w->asked;
-	agent_look_in(agent, 0);
+	agent_look_in(agent, coming ? UP_MS : 0);
 }
 
 static void ask(struct agent *agent)

@@ -30,8 +30,8 @@ const struct fault_rule fault_rules[FAULT_COUNT] = {
 		"pool-broken", "the pool cannot be written or read", REPAIR_NONE, true,
 		"dmesg; stop the sandboxes, then xfs_repair" },
 	[FAULT_QUOTA_OFF] = {
-		"quota-off", "the pool enforces no quotas", REPAIR_NONE, true,
-		"berth verify; quotas come with the mount: stop Docker and Sysbox, and mount the pool anew" },
+		"quota-off", "the pool enforces no quotas", REPAIR_CONVERGE, true,
+		"berth verify; accounting comes with the mount: stop Docker and Sysbox, and mount the pool anew" },
 	[FAULT_BACKING_FULL] = {
 		"backing-full", "the disk below the pool is nearly full", REPAIR_NONE, false,
 		"free space there, or berth pool trim" },

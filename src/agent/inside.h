@@ -60,6 +60,9 @@ void agent_arm(struct event *timer, uint64_t ms);
 /* That long on the average; another time on each node, that a thousand do not do it at once. */
 uint64_t agent_jittered(uint64_t ms);
 
+/* Anywhere from now to twice that long: after something that all nodes see at once. */
+uint64_t agent_spread(uint64_t ms);
+
 /* Something happened: look soon (ms), at the latest. */
 void agent_look_in(struct agent *agent, uint64_t ms);
 

@@ -399,7 +399,7 @@ int kube_open(struct agent *agent, struct error *err)
 	if (r == 0 && !kube->timer)
 		r = error_errno(err, ENOMEM, "reach the API server");
 	if (r == 0)
-		arm(kube, agent_jittered(START_MS));
+		arm(kube, agent_spread(START_MS));
 	return r;
 }
 

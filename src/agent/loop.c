@@ -24,12 +24,23 @@ void agent_arm(struct event *timer, uint64_t ms)
 	(void)evtimer_add(timer, &tv);
 }
 
-uint64_t agent_jittered(uint64_t ms)
+/* `ms`, and up to `by` more or less. */
+static uint64_t about(uint64_t ms, uint64_t by)
 {
 	uint32_t random = UINT32_MAX / 2;
 
 	(void)!getrandom(&random, sizeof(random), GRND_NONBLOCK);
-	return ms - ms / 10 + (uint64_t)((double)random / UINT32_MAX * (double)ms / 5);
+	return ms - by + (uint64_t)((double)random / UINT32_MAX * 2 * (double)by);
+}
+
+uint64_t agent_jittered(uint64_t ms)
+{
+	return about(ms, ms / 10);
+}
+
+uint64_t agent_spread(uint64_t ms)
+{
+	return about(ms, ms);
 }
 
 /* ---- what wakes the loop ---- */

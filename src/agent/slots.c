@@ -8,16 +8,21 @@
 #include "agent/say.h"
 #include "kube/object.h"
 
-#define LEASE_S	     1800  /* of an agent that died with it; an interruption is over long before */
-#define TRY_AGAIN_MS 30000 /* all of them are taken, or the API server does not answer */
+#define LEASE_S		 600 /* of an agent that died with it */
+#define RENEW_MS	 (LEASE_S * 1000 / 3)
+#define TRY_AGAIN_MS	 15000 /* all of them are taken, or the API server does not answer: doubled each time... */
+#define TRY_AGAIN_MAX_MS (5 * 60 * 1000)
 
-enum slot_stage { SLOT_IDLE, SLOT_LOOK, SLOT_TAKE, SLOT_HELD, SLOT_GIVE_BACK };
+enum slot_stage { SLOT_IDLE, SLOT_LOOK, SLOT_TAKE, SLOT_HELD, SLOT_RENEW, SLOT_GIVE_BACK };
 
 struct slots {
 	struct kube_client client;
 	struct event *timer;
 	enum slot_stage stage;
 	unsigned number; /* the one that is looked at, or held */
+	unsigned tries;	 /* in vain, in a row; the last because of... */
+	char why[512];
+	bool wanted;	 /* else what is held, or comes, is given back */
 	json_t *lease;	 /* as it was last seen */
 };
 
@@ -42,15 +47,28 @@ static char *path_of(const struct agent *agent, bool collection)
 
 static void try_again(struct agent *agent, const char *why)
 {
-	say(SAY_INFO, "an interruption waits for a slot of the pool", "why", why);
-	agent->slots->stage = SLOT_IDLE;
-	agent_arm(agent->slots->timer, agent_jittered(TRY_AGAIN_MS));
+	struct slots *slots = agent->slots;
+	uint64_t pause = TRY_AGAIN_MS;
+
+	for (unsigned i = 0; i < slots->tries && pause < TRY_AGAIN_MAX_MS; i++)
+		pause *= 2;
+	slots->stage = SLOT_IDLE;
+	if (!slots->wanted)
+		return;
+	if (strcmp(slots->why, why) != 0)
+		say(SAY_INFO, "an interruption waits for a slot of the pool", "why", why);
+	(void)snprintf(slots->why, sizeof(slots->why), "%s", why);
+	slots->tries++;
+	pause = MIN_OF(pause, (uint64_t)TRY_AGAIN_MAX_MS) / 2;
+	agent_arm(slots->timer, pause + agent_spread(pause));
 }
 
 static void keep_lease(struct slots *slots, json_t *lease)
 {
-	json_decref(slots->lease);
+	json_t *old = slots->lease;
+
 	slots->lease = json_incref(lease);
+	json_decref(old);
 }
 
 static void on_answer(void *userdata, const struct kube_answer *answer);
@@ -58,18 +76,20 @@ static void on_answer(void *userdata, const struct kube_answer *answer);
 static void ask(struct agent *agent, const char *method, char *path, json_t *body)
 {
 	struct error err = ERROR_INIT;
+	struct kube_answer none = { .why = err.message };
 
 	if (kube_ask(&agent->slots->client, method, path, KUBE_JSON, body, on_answer, agent, &err) < 0)
-		try_again(agent, err.message);
+		on_answer(agent, &none);
 }
 
-static void take(struct agent *agent, json_t *lease)
+/* A free one (`lease` NULL: that nobody ever had), or ours for another while. */
+static void take(struct agent *agent, json_t *lease, enum slot_stage stage)
 {
 	struct slots *slots = agent->slots;
 	char name[32];
 
 	(void)snprintf(name, sizeof(name), "berth-slot-%u", slots->number);
-	slots->stage = SLOT_TAKE;
+	slots->stage = stage;
 	ask(agent, lease ? "PUT" : "POST", path_of(agent, !lease),
 	    lease_take(lease, name, namespace_of(agent),
 		       agent->options->node_name, time(NULL), LEASE_S));
@@ -88,7 +108,7 @@ static void judge(struct agent *agent, json_t *lease)
 	switch (lease_judge(lease, agent->options->node_name, time(NULL))) {
 	case LEASE_FREE:
 	case LEASE_OURS: /* of an agent here before us: its time begins anew */
-		take(agent, lease);
+		take(agent, lease, SLOT_TAKE);
 		return;
 	case LEASE_TAKEN:
 		look_at_next(agent);
@@ -96,28 +116,83 @@ static void judge(struct agent *agent, json_t *lease)
 	}
 }
 
+static void give_back(struct agent *agent)
+{
+	struct slots *slots = agent->slots;
+
+	slots->stage = SLOT_GIVE_BACK;
+	ask(agent, "PUT", path_of(agent, false), lease_give_back(slots->lease));
+}
+
+static void hold(struct agent *agent, json_t *lease, bool taken)
+{
+	struct slots *slots = agent->slots;
+
+	slots->stage = SLOT_HELD;
+	slots->tries = 0;
+	slots->why[0] = '\0';
+	keep_lease(slots, lease);
+	if (!slots->wanted) {
+		give_back(agent);
+		return;
+	}
+	agent_arm(slots->timer, RENEW_MS);
+	if (taken)
+		agent_slot_taken(agent);
+}
+
+/* Where that failed it expires. */
+static void given_back(struct agent *agent)
+{
+	struct slots *slots = agent->slots;
+
+	slots->stage = SLOT_IDLE;
+	keep_lease(slots, NULL);
+	if (slots->wanted)
+		agent_arm(slots->timer, 0);
+}
+
 static void on_answer(void *userdata, const struct kube_answer *answer)
 {
 	struct agent *agent = userdata;
 	struct slots *slots = agent->slots;
 	bool fine = answer->status >= 200 && answer->status < 300;
+	bool gone = answer->status == 404 || answer->status == 409;
 
-	if (slots->stage == SLOT_GIVE_BACK) {
-		/* Where that failed it expires. */
-		slots->stage = SLOT_IDLE;
-		keep_lease(slots, NULL);
-	} else if (slots->stage == SLOT_LOOK && answer->status == 404) {
-		take(agent, NULL);
-	} else if (slots->stage == SLOT_LOOK && fine) {
-		judge(agent, answer->body);
-	} else if (slots->stage == SLOT_TAKE && answer->status == 409) {
-		look_at_next(agent); /* another node was quicker */
-	} else if (slots->stage == SLOT_TAKE && fine) {
-		slots->stage = SLOT_HELD;
-		keep_lease(slots, answer->body);
-		agent_slot_taken(agent);
-	} else {
-		try_again(agent, answer->why);
+	switch (slots->stage) {
+	case SLOT_LOOK:
+		if (!slots->wanted)
+			slots->stage = SLOT_IDLE;
+		else if (fine)
+			judge(agent, answer->body);
+		else if (answer->status == 404)
+			take(agent, NULL, SLOT_TAKE);
+		else
+			try_again(agent, answer->why);
+		return;
+	case SLOT_TAKE:
+		if (fine)
+			hold(agent, answer->body, true);
+		else if (answer->status == 409)
+			look_at_next(agent); /* another node was quicker */
+		else
+			try_again(agent, answer->why);
+		return;
+	case SLOT_RENEW:
+		if (gone)
+			say(SAY_WARN, "the slot of the pool was taken away", "why", answer->why);
+		/* Without an answer it is ours as long as its time goes: another try is before its end. */
+		if (gone)
+			given_back(agent);
+		else
+			hold(agent, fine ? answer->body : slots->lease, false);
+		return;
+	case SLOT_GIVE_BACK:
+		given_back(agent);
+		return;
+	case SLOT_IDLE:
+	case SLOT_HELD:
+		return;
 	}
 }
 
@@ -133,6 +208,10 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 
 	(void)fd;
 	(void)what;
+	if (agent->slots->stage == SLOT_HELD) {
+		take(agent, agent->slots->lease, SLOT_RENEW);
+		return;
+	}
 	agent->slots->number = 0;
 	look_at(agent);
 }
@@ -152,21 +231,29 @@ static int open_slots(struct agent *agent, struct error *err)
 
 bool slot_is_held(const struct agent *agent)
 {
-	return !agent->kube || (agent->slots && agent->slots->stage == SLOT_HELD);
+	const struct slots *slots = agent->slots;
+
+	return !agent->kube || (slots && slots->wanted && (slots->stage == SLOT_HELD || slots->stage == SLOT_RENEW));
 }
 
 void slot_want(struct agent *agent)
 {
 	struct error err = ERROR_INIT;
 
-	if (!agent->kube || (agent->slots && agent->slots->stage != SLOT_IDLE))
+	if (!agent->kube)
 		return;
 	if (!agent->slots && open_slots(agent, &err) < 0) {
 		say(SAY_ERROR, "no slot of the pool can be had", "why", err.message);
 		slots_close(agent);
 		return;
 	}
-	on_timer(-1, 0, agent);
+	if (agent->slots->wanted)
+		return;
+	agent->slots->wanted = true;
+	if (agent->slots->stage == SLOT_IDLE)
+		on_timer(-1, 0, agent);
+	else if (slot_is_held(agent)) /* its renewal is under way */
+		agent_slot_taken(agent);
 }
 
 void slot_give_back(struct agent *agent)
@@ -175,11 +262,10 @@ void slot_give_back(struct agent *agent)
 
 	if (!slots)
 		return;
+	slots->wanted = false;
 	(void)evtimer_del(slots->timer);
-	if (slots->stage != SLOT_HELD)
-		return;
-	slots->stage = SLOT_GIVE_BACK;
-	ask(agent, "PUT", path_of(agent, false), lease_give_back(slots->lease));
+	if (slots->stage == SLOT_HELD)
+		give_back(agent);
 }
 
 void slots_close(struct agent *agent)

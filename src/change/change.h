@@ -140,6 +140,7 @@ extern const struct change_kind change_start;	   /* a unit started (or restarted
 extern const struct change_kind change_stop;	   /* a unit stopped while things move */
 extern const struct change_kind change_pool;	   /* an XFS file system in an image or on a device */
 extern const struct change_kind change_pool_dir;   /* a directory of the pool */
+extern const struct change_kind change_enforce;	   /* limits of the mounted pool enforced */
 extern const struct change_kind change_move;	   /* a directory's content moved into the pool */
 
 #endif

@@ -9,7 +9,7 @@ static const struct {
 	{ &change_sysctl, "raise" },	 { &change_module, "load" },   { &change_packages, "install" },
 	{ &change_enable, "enable" },	 { &change_start, "start" },   { &change_stop, "stop" },
 	{ &change_pool, "format" },	 { &change_pool_dir, "make" }, { &change_move, "move" },
-	{ &change_unpack, "unpack" },
+	{ &change_unpack, "unpack" },	 { &change_enforce, "enforce" },
 };
 
 const struct change_kind *change_kind_find(const char *name)

@@ -4,6 +4,7 @@
  */
 #include "change/change.h"
 #include "change/containers.h"
+#include "engine/docker.h"
 
 static int state_of(struct change_context *ctx, const char *unit, const struct unit_state **ret,
 		    struct error *err)
@@ -157,12 +158,25 @@ static int start_describe(struct change_context *ctx, const struct change *chang
 	return 0;
 }
 
+/* systemd holds a socket whose path somebody removed, and nobody can reach: it is made anew with the daemon. */
+static int drop_lost_socket(struct change_context *ctx, struct error *err)
+{
+	const struct unit_state *socket;
+	int r = state_of(ctx, "docker.socket", &socket, err);
+
+	if (r < 0 || !is_active(socket) || host_exists(ctx->host, DOCKER_SOCKET))
+		return r;
+	return verb(ctx, "stop", "docker.socket", err);
+}
+
 static int start_apply(struct change_context *ctx, const struct change *change, const json_t *before,
 		       json_t **ret_after, struct error *err)
 {
-	int r = verb(ctx, "start", change->target, err);
+	int r = strcmp(change->target, "docker.service") == 0 ? drop_lost_socket(ctx, err) : 0;
 
 	(void)before;
+	if (r == 0)
+		r = verb(ctx, "start", change->target, err);
 	/* Perhaps it had come down too often for systemd's taste: that is forgiven once. */
 	if (r == -EPROTO && verb(ctx, "reset-failed", change->target, NULL) == 0) {
 		error_clear(err);

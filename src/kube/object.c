@@ -155,11 +155,14 @@ json_t *lease_take(const json_t *lease, const char *name, const char *namespace,
 		   int64_t now, unsigned seconds)
 {
 	const char *version = json_get_string(json_object_get(lease, "metadata"), "resourceVersion");
+	const json_t *spec = json_object_get(lease, "spec");
+	const char *acquired = same(spec, "holderIdentity", holder) ? json_get_string(spec, "acquireTime") : NULL;
 	_cleanup_free_ char *time = kube_micro_time(now);
 	json_t *value = time ? json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:i, s:s, s:s}}", "apiVersion",
 					 "coordination.k8s.io/v1", "kind", "Lease", "metadata", "name", name, "namespace",
 					 namespace, "spec", "holderIdentity", holder, "leaseDurationSeconds",
-					 (int)seconds, "acquireTime", time, "renewTime", time) :
+					 (int)seconds, "acquireTime", acquired ? acquired : time, "renewTime",
+					 time) :
 			       NULL;
 
 	if (value && version)

@@ -64,7 +64,10 @@ enum lease_verdict {
  */
 enum lease_verdict lease_judge(const json_t *lease, const char *holder, int64_t now);
 
-/* For POST (lease NULL) or PUT (with its resourceVersion: the server refuses where it changed since). */
+/*
+ * For POST (lease NULL) or PUT (with its resourceVersion: the server refuses where it changed since). One
+ * that is the holder's already is renewed.
+ */
 json_t *lease_take(const json_t *lease, const char *name, const char *namespace, const char *holder,
 		   int64_t now, unsigned seconds);
 

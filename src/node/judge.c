@@ -110,6 +110,7 @@ bool judge_change(const struct node *node, const struct plan *plan, const struct
 		{ &change_sysctl, quiet },	 { &change_module, quiet }, { &change_enable, quiet },
 		{ &change_packages, may_install },	 { &change_unpack, quiet }, { &change_pool_dir, quiet },
 		{ &change_start, may_start },	 { &change_stop, may_stop },
+		{ &change_enforce, quiet },
 		{ &change_pool, never_format }, { &change_move, never_move },
 	};
 

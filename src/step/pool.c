@@ -210,6 +210,8 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 	if (r >= 0)
 		r = plan_add(plan, &ctx->change, &change_start, POOL_MOUNT, json_object(), NULL, NULL,
 			     err);
+	if (r >= 0 && ctx->facts.pool_mounted)
+		r = plan_add(plan, &ctx->change, &change_enforce, POOL_DIR, json_object(), NULL, NULL, err);
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(PARTS); i++)
 		r = plan_part(ctx, plan, &PARTS[i], err);
 	/* Taken back first: what waits in it goes back to Sysbox's part, and with that to its old place. */

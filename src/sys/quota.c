@@ -88,6 +88,15 @@ int quota_get_state(int dir_fd, struct quota_state *ret, struct error *err)
 	}
 }
 
+int quota_enforce(int dir_fd, struct error *err)
+{
+	unsigned flags = FS_QUOTA_PDQ_ENFD;
+	int r = project_quotactl(dir_fd, Q_XQUOTAON, 0, &flags);
+
+	/* -EEXIST: it is on. */
+	return r < 0 && r != -EEXIST ? error_errno(err, r, "switch project quotas on") : 0;
+}
+
 int quota_get(int dir_fd, uint32_t project, struct quota_usage *ret, struct error *err)
 {
 	struct fs_disk_quota dquot = { 0 };

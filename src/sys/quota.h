@@ -30,6 +30,9 @@ struct quota_usage {
  */
 int quota_get_state(int dir_fd, struct quota_state *ret, struct error *err);
 
+/* Q_XQUOTAON: limits of projects are enforced again, where their use was counted all the time. */
+int quota_enforce(int dir_fd, struct error *err);
+
 /* A project without a record reads as all zero. -ESRCH: project quotas are off. */
 int quota_get(int dir_fd, uint32_t project, struct quota_usage *ret, struct error *err);
 

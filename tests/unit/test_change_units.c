@@ -143,6 +143,7 @@ static void docker_and_its_socket(void **state)
 
 	put_systemctl();
 	set_unit("docker.socket", "active", "enabled");
+	put("/run/docker.sock", "");
 	set_unit("docker.service", "inactive", "enabled");
 	c = plan_unit(&change_start, "docker.service");
 	make_it_so(c);
@@ -152,12 +153,23 @@ static void docker_and_its_socket(void **state)
 	assert_true(unit_has("docker.socket", "ActiveState=inactive"));
 }
 
+static void a_socket_whose_path_is_gone(void **state)
+{
+	put_systemctl();
+	set_unit("docker.socket", "active", "enabled");
+	set_unit("docker.service", "activating", "enabled");
+	make_it_so(plan_unit(&change_start, "docker.service"));
+	assert_true(was_called("stop docker.socket\n"));
+	assert_true(unit_has("docker.service", "ActiveState=active"));
+}
+
 static void docker_stopped_for_a_while(void **state)
 {
 	const struct change *c;
 
 	put_systemctl();
 	set_unit("docker.socket", "active", "enabled");
+	put("/run/docker.sock", "");
 	set_unit("docker.service", "active", "enabled");
 	c = plan_unit(&change_stop, "docker.service");
 	make_it_so(c);
@@ -240,6 +252,7 @@ int main(void)
 		change_test(stopped_and_started),
 		change_test(gone_when_it_should_run_again),
 		change_test(docker_and_its_socket),
+		change_test(a_socket_whose_path_is_gone),
 		change_test(docker_stopped_for_a_while),
 		change_test(docker_without_a_socket),
 		change_test(reloaded_once_before_the_next_verb),
