@@ -1,5 +1,6 @@
 /* berth status: what is there now, step by step, and what the journal knows. */
 #include "cli/command.h"
+#include "cli/ui.h"
 
 static const char *state_of(const struct journal_entry *e)
 {
@@ -49,18 +50,20 @@ static int show(const struct arguments *args, struct node *node, struct error *e
 
 	for (const struct step *const *s = steps; r == 0 && *s; s++) {
 		_cleanup_(strbuf_release) struct strbuf line = STRBUF_INIT;
+		enum verdict verdict = CHECK_PASS;
 
 		if (!(*s)->probe)
 			continue;
-		r = (*s)->probe(&node->ctx, &line, err);
+		r = (*s)->probe(&node->ctx, &line, &verdict, err);
 		if (r < 0) {
 			strbuf_reset(&line);
 			strbuf_puts(&line, err->message);
 			error_clear(err);
+			verdict = CHECK_FAIL;
 			r = 0;
 		}
 		if (!args->json)
-			printf("%-12s %s\n", (*s)->name, strbuf_str(&line));
+			printf("%s%-12s%s %s\n", ui_colour(verdict), (*s)->name, ui_plain(), strbuf_str(&line));
 		(void)json_object_set_new(lines, (*s)->name, json_string(strbuf_str(&line)));
 	}
 	if (r < 0)
@@ -73,7 +76,7 @@ static int show(const struct arguments *args, struct node *node, struct error *e
 
 		return cli_print_json(root) == EXIT_DONE ? 0 : -EIO;
 	}
-	printf("%-12s %zu changes in force%s%s\n", "journal", done,
+	printf("%s%-12s%s %zu changes in force%s%s\n", ui_colour(cut ? CHECK_FAIL : CHECK_PASS), "journal", ui_plain(), done,
 	       cut ? ", one was cut off: run berth install (or uninstall)" : "",
 	       node->journal.verified ? ", verified" : "");
 	return 0;

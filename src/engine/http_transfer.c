@@ -195,6 +195,8 @@ static void set_target(struct transfer *t)
 		SET(t, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 		set_authorities(t);
 	}
+	if (t->request->direct)
+		SET(t, CURLOPT_PROXY, "");
 #if LIBCURL_VERSION_NUM >= 0x075500
 	SET(t, CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(t, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");

@@ -1,7 +1,10 @@
 /* The agent as a service of this host, where it was asked for: `berth agent --install-unit`. */
+#include "engine/http.h"
 #include "step/layout.h"
 #include "step/table.h"
 #include "step/unit_plan.h"
+
+#define ANSWER_MS 3000
 
 static const char SERVICE[] =
 	"# Written by berth: the host is kept a sandbox host.\n"
@@ -38,8 +41,34 @@ static int plan_agent(struct step_context *ctx, struct plan *plan, struct error 
 	return plan_running(ctx, plan, AGENT_SERVICE, err);
 }
 
+/* What the agent itself says, be it a service or a pod: its answer to whoever asks whether it is ready. */
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
+{
+	_cleanup_(http_response_release) struct http_response response = HTTP_RESPONSE_INIT;
+	_cleanup_free_ char *url = xasprintf("http://%s/readyz", ctx->spec->agent.listen);
+	struct http_request request = { .url = url, .direct = true, .timeout_ms = ANSWER_MS };
+	int r = url && !host_is_rooted(ctx->host) ? http_request(&request, &response, NULL) : -ENOENT;
+
+	(void)err;
+	if (r < 0 && !host_exists(ctx->host, UNIT_DIR "/" AGENT_SERVICE)) {
+		strbuf_printf(ret, "none answers at %s", ctx->spec->agent.listen);
+		*ret_verdict = CHECK_SKIP;
+		return 0;
+	}
+	if (r < 0 || response.status != 200)
+		*ret_verdict = CHECK_WARN;
+	if (r < 0)
+		strbuf_puts(ret, AGENT_SERVICE " does not answer");
+	/* Its reasons, a line each. */
+	for (const char *p = strbuf_str(&response.body); r == 0 && *p; p += strcspn(p, "\n"), p += *p != '\0')
+		strbuf_printf(ret, "%s%.*s", ret->len ? "; " : "", (int)strcspn(p, "\n"), p);
+	return 0;
+}
+
 const struct step step_agent = {
 	.name = "agent",
 	.summary = "the agent keeps it so, where it was asked for",
+	.probe = probe,
 	.plan = plan_agent,
 };

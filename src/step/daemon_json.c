@@ -304,7 +304,8 @@ static int plan_daemon_json(struct step_context *ctx, struct plan *plan, struct 
 	return r < 0 ? r : plan_members(ctx, plan, set, err);
 }
 
-static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
 {
 	_cleanup_json_ json_t *now = NULL;
 	const char *runtime;
@@ -315,6 +316,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err
 	runtime = json_get_string(now, "default-runtime");
 	strbuf_printf(ret, "%zu members, default runtime %s", json_object_size(now),
 		      runtime ? runtime : "not set");
+	*ret_verdict = runtime ? CHECK_PASS : CHECK_WARN;
 	return 0;
 }
 

@@ -79,7 +79,8 @@ static int plan_docker(struct step_context *ctx, struct plan *plan, struct error
 	return plan_packages(plan, &ctx->change, &ctx->facts.packages, names, "Docker", err);
 }
 
-static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
 {
 	const struct package *package;
 	const char *version = json_get_string(ctx->facts.docker_info, "ServerVersion");
@@ -87,12 +88,14 @@ static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err
 	(void)err;
 	if (!ctx->facts.docker_package) {
 		strbuf_puts(ret, "not installed");
+		*ret_verdict = CHECK_SKIP;
 		return 0;
 	}
 	package = package_db_find(&ctx->facts.packages, ctx->facts.docker_package);
 	strbuf_printf(ret, "%s %s, %s", ctx->facts.docker_package,
 		      version ? version : package ? package->version : "",
 		      ctx->facts.docker_running ? "running" : "not running");
+	*ret_verdict = ctx->facts.docker_running ? CHECK_PASS : CHECK_WARN;
 	return 0;
 }
 

@@ -171,9 +171,11 @@ static int verify(struct step_context *ctx, struct report *report, struct error 
 	return 0;
 }
 
-static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
 {
 	(void)err;
+	(void)ret_verdict;
 	strbuf_printf(ret, "Linux %s, %s", ctx->os.kernel, ctx->os.arch);
 	return 0;
 }

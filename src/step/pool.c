@@ -224,9 +224,10 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 	return r;
 }
 
-static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
 {
-	return pool_probe(ctx, pool_target(ctx), ret, err);
+	return pool_probe(ctx, pool_target(ctx), ret, ret_verdict, err);
 }
 
 static int check(struct step_context *ctx, struct report *report, struct error *err)

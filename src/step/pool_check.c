@@ -18,7 +18,8 @@
 
 static const char REMEDY[] = "run berth install; systemctl status berth-pool var-lib-berth-pool.mount";
 
-int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret, struct error *err)
+int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret,
+	       enum verdict *ret_verdict, struct error *err)
 {
 	_cleanup_fd_ int fd = -EBADF;
 	char total[UNITS_MAX], available[UNITS_MAX];
@@ -27,6 +28,7 @@ int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret,
 	if (!ctx->facts.pool_mounted) {
 		strbuf_printf(ret, "'%s' %s, not mounted", target,
 			      host_exists(ctx->host, target) ? "is there" : "is not there");
+		*ret_verdict = CHECK_WARN;
 		return 0;
 	}
 	fd = host_open(ctx->host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);

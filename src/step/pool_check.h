@@ -4,7 +4,8 @@
 
 #include "step/step.h"
 
-int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret, struct error *err);
+int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret,
+	       enum verdict *ret_verdict, struct error *err);
 
 /* The first of the pool's three places that the pool is not mounted at; NULL: it is at all of them. */
 const char *pool_missing_mount(const struct mount_table *mounts);

@@ -278,9 +278,11 @@ static int check(struct step_context *ctx, struct report *report, struct error *
 	return 0;
 }
 
-static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
 {
 	(void)err;
+	(void)ret_verdict;
 	strbuf_puts(ret, *ctx->os.pretty ? ctx->os.pretty : ctx->os.id);
 	return 0;
 }

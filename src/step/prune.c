@@ -40,19 +40,23 @@ static int plan_prune(struct step_context *ctx, struct plan *plan, struct error 
 	return plan_timer(ctx, plan, PRUNE_SERVICE, SERVICE, PRUNE_TIMER, TIMER, err);
 }
 
-static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
 {
 	const struct unit_state *timer;
 	int r;
 
 	if (!ctx->spec->prune.enabled) {
 		strbuf_puts(ret, "prune.enabled is false");
+		*ret_verdict = CHECK_SKIP;
 		return 0;
 	}
 	r = context_unit(&ctx->change, PRUNE_TIMER, &timer, err);
 	if (r < 0)
 		return r;
 	strbuf_printf(ret, "timer %s", timer->active ? timer->active : "unknown");
+	if (!timer->active || strcmp(timer->active, "active") != 0)
+		*ret_verdict = CHECK_WARN;
 	return 0;
 }
 

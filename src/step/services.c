@@ -24,7 +24,8 @@ static int plan_services(struct step_context *ctx, struct plan *plan, struct err
 	return r;
 }
 
-static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
 {
 	const struct unit_state *docker, *sysbox;
 	int r = context_unit(&ctx->change, "docker.service", &docker, err);
@@ -38,6 +39,8 @@ static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err
 		return r;
 	sysbox_now = sysbox->active ? sysbox->active : "unknown";
 	strbuf_printf(ret, "docker %s, sysbox %s", docker_now, sysbox_now);
+	if (strcmp(docker_now, "active") != 0 || strcmp(sysbox_now, "active") != 0)
+		*ret_verdict = CHECK_WARN;
 	return 0;
 }
 

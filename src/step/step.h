@@ -47,8 +47,12 @@ struct step {
 	const char *name;    /* "pool" */
 	const char *summary; /* what holds afterwards, in a few words */
 
-	/* One line of what is there now, for `berth status`. Optional. */
-	int (*probe)(struct step_context *ctx, struct strbuf *ret, struct error *err);
+	/*
+	 * One line of what is there now, for `berth status`, and its colour: CHECK_PASS, which it has before,
+	 * CHECK_WARN for what is there and not at work, CHECK_SKIP for what is not there. Optional.
+	 */
+	int (*probe)(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		     struct error *err);
 
 	/* What must be so before the first change of any step. Optional. */
 	int (*check)(struct step_context *ctx, struct report *report, struct error *err);

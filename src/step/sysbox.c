@@ -277,7 +277,8 @@ static int plan_sysbox(struct step_context *ctx, struct plan *plan, struct error
 	return r < 0 ? r : plan_units(ctx, plan, err);
 }
 
-static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err)
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
+		 struct error *err)
 {
 	_cleanup_(installed_release) struct installed now = { 0 };
 	const struct unit_state *u;
@@ -293,6 +294,10 @@ static int probe(struct step_context *ctx, struct strbuf *ret, struct error *err
 	else
 		strbuf_printf(ret, "%s %s%s, sysbox-mgr %s", PACKAGE, now.version,
 			      is_unpacked(ctx) ? " unpacked by berth" : "", manager);
+	if (!now.version && !now.broken)
+		*ret_verdict = CHECK_SKIP;
+	else if (strcmp(manager, "active") != 0)
+		*ret_verdict = CHECK_WARN;
 	return 0;
 }
 

@@ -305,10 +305,10 @@ static void one_line_of_what_is_there(void **state)
 	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
 	_cleanup_(strbuf_release) struct strbuf more = STRBUF_INIT;
 
-	must(step_daemon_json.probe(&step, &text, &must_err));
+	must(step_daemon_json.probe(&step, &text, &(enum verdict){ CHECK_PASS }, &must_err));
 	assert_string_equal(strbuf_str(&text), "0 members, default runtime not set");
 	put(DAEMON_JSON, "{\"default-runtime\": \"runc\", \"debug\": true}");
-	must(step_daemon_json.probe(&step, &more, &must_err));
+	must(step_daemon_json.probe(&step, &more, &(enum verdict){ CHECK_PASS }, &must_err));
 	assert_string_equal(strbuf_str(&more), "2 members, default runtime runc");
 }
 

@@ -32,7 +32,7 @@ static void it_is_a_choice(void **state)
 	assert_int_equal(plan.len, 0);
 	must(step_prune.verify(&step, &report, &must_err));
 	assert_verdict("prune.timer", CHECK_SKIP);
-	must(step_prune.probe(&step, &line, &must_err));
+	must(step_prune.probe(&step, &line, &(enum verdict){ CHECK_PASS }, &must_err));
 	assert_string_equal(strbuf_str(&line), "prune.enabled is false");
 }
 
@@ -43,7 +43,7 @@ static void a_stopped_timer_is_told(void **state)
 	put_unit(PRUNE_TIMER, "inactive", "enabled", "");
 	must(step_prune.verify(&step, &report, &must_err));
 	assert_verdict("prune.timer", CHECK_FAIL);
-	must(step_prune.probe(&step, &line, &must_err));
+	must(step_prune.probe(&step, &line, &(enum verdict){ CHECK_PASS }, &must_err));
 	assert_string_equal(strbuf_str(&line), "timer inactive");
 	report_release(&report);
 	put_unit(PRUNE_TIMER, "active", "enabled", "");

@@ -233,12 +233,12 @@ static void what_is_unpacked(void **state)
 
 	put_rpm_system("ID=rhel\nVERSION_ID=9.4\n");
 	put_manifest("0.7.1", false);
-	must(step_sysbox.probe(&step, &part, &must_err));
+	must(step_sysbox.probe(&step, &part, &(enum verdict){ CHECK_PASS }, &must_err));
 	assert_string_equal(strbuf_str(&part), "installed in part");
 	put_manifest("0.7.1", true);
 	put_unit("sysbox-mgr.service", "active", "static", "");
 	context_changed(&step.change);
-	must(step_sysbox.probe(&step, &all, &must_err));
+	must(step_sysbox.probe(&step, &all, &(enum verdict){ CHECK_PASS }, &must_err));
 	assert_string_equal(strbuf_str(&all), "sysbox-ce 0.7.1 unpacked by berth, sysbox-mgr active");
 }
 
@@ -272,12 +272,12 @@ static void what_is_there(void **state)
 {
 	_cleanup_(strbuf_release) struct strbuf none = STRBUF_INIT, some = STRBUF_INIT;
 
-	must(step_sysbox.probe(&step, &none, &must_err));
+	must(step_sysbox.probe(&step, &none, &(enum verdict){ CHECK_PASS }, &must_err));
 	assert_string_equal(strbuf_str(&none), "not installed");
 	put_sysbox("0.7.1-0.linux", "install ok installed");
 	put_unit("sysbox-mgr.service", "active", "static", "");
 	context_changed(&step.change);
-	must(step_sysbox.probe(&step, &some, &must_err));
+	must(step_sysbox.probe(&step, &some, &(enum verdict){ CHECK_PASS }, &must_err));
 	assert_string_equal(strbuf_str(&some), "sysbox-ce 0.7.1-0.linux, sysbox-mgr active");
 	must(step_sysbox.verify(&step, &report, &must_err));
 	assert_verdict("sysbox", CHECK_SKIP);
