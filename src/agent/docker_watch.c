@@ -83,6 +83,7 @@ static void ask(struct agent *agent)
 	const struct http_request request = {
 		.url = "/_ping",
 		.socket_path = w->socket,
+		.fresh = true, /* an old connection outlives a socket that somebody removed */
 		.timeout_ms = PING_MS,
 	};
 

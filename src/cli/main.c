@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "cli/command.h"
+#include "cli/nsenter.h"
 #include "kube/access.h"
 #include "sys/namespace.h"
 
@@ -382,6 +383,8 @@ int main(int argc, char **argv)
 
 	setlocale(LC_ALL, "C.UTF-8");
 	umask(022);
+	if (argc && strcmp(basename(argv[0]), "nsenter") == 0)
+		return nsenter_main(argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	name = operand(argc, argv, 0);
 	if (name && strcmp(name, "help") == 0)

@@ -55,6 +55,7 @@ struct http_request {
 	const char *url;	    /* http:// or https://; with socket_path "/path?query" */
 	const char *socket_path;    /* a Unix socket as this process sees it, or NULL */
 	bool direct;		    /* by no proxy, whatever the environment says */
+	bool fresh;		    /* by a connection of its own: can it be reached at all? */
 	const char *const *headers; /* NULL-terminated "Name: value", or NULL */
 	const char *content_type;   /* of the body; NULL: application/octet-stream */
 

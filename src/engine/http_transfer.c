@@ -195,6 +195,10 @@ static void set_target(struct transfer *t)
 		SET(t, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 		set_authorities(t);
 	}
+	if (t->request->fresh) {
+		SET(t, CURLOPT_FRESH_CONNECT, 1L);
+		SET(t, CURLOPT_FORBID_REUSE, 1L);
+	}
 	if (t->request->direct)
 		SET(t, CURLOPT_PROXY, "");
 #if LIBCURL_VERSION_NUM >= 0x075500

@@ -37,7 +37,8 @@ def test_the_image_is_one_program_and_nothing_else(tmp_path):
     config, (layer,) = json.loads(blobs[manifest["config"]["digest"]]), manifest["layers"]
     assert config["config"]["Entrypoint"] == ["/berth"] and config["rootfs"]["diff_ids"] == [layer["digest"]]
     with tarfile.open(fileobj=io.BytesIO(blobs[layer["digest"]])) as content:
-        (only,) = content.getmembers()
+        only, link = content.getmembers()
+        assert (link.name, link.linkname, link.issym()) == ("nsenter", "berth", True)
         assert (only.name, only.mode, only.uid, only.gid, only.mtime) == ("berth", 0o755, 0, 0, 0)
         assert content.extractfile(only).read() == program.read_bytes()
     assert layer["size"] < 10_000_000

@@ -190,6 +190,7 @@ ELSEWHERE = {
     "berth pool grow 80G": "test_pool.py",
     "systemctl restart sysbox": "test_survival.py",
     "make image": "tests/kube/test_image.py",
+    "nsenter -t 1 -m -u -n -i": "test_agent.py",
     "berth plan --json | jq '.checks[] | select(.verdict == \"warn\")'": "without jq: berth plan --json",
     "docker run --rm --runtime=runc IMAGE true": "test_budgets.py starts containers of other runtimes",
     "docker image prune -a": "somebody else's decision: it removes what berth prune would keep",

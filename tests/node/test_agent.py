@@ -217,11 +217,19 @@ set -e
 mkdir -p /root/pod/proc /root/pod/etc/berth/1
 cp /usr/local/bin/berth /root/pod/berth
 cp /etc/berth/config.yaml /root/pod/etc/berth/1/
+ln -sfn berth /root/pod/nsenter
 ln -sfn 1 /root/pod/etc/berth/..data
 ln -sfn ..data/config.yaml /root/pod/etc/berth/config.yaml
 systemd-run --unit pod unshare --mount --uts --ipc --net sh -c '
     mount --bind /root/pod /root/pod && mount --rbind /proc /root/pod/proc &&
     exec chroot /root/pod /berth agent --enter-host --config /etc/berth/config.yaml'
+"""
+
+# As other manuals have it (kubectl exec POD -- nsenter ...), in an image with one program and a link to it.
+_NSENTER = """
+unshare --mount --uts --ipc --net sh -c '
+    hostname pod && mount --bind /root/pod /root/pod && mount --rbind /proc /root/pod/proc &&
+    exec env PATH=/ /usr/sbin/chroot /root/pod nsenter -t 1 -m -u -n -i sh -c "hostname; docker ps --quiet | wc -l"'
 """
 
 
@@ -238,6 +246,7 @@ def test_from_a_pod(node):
     node.run("cd /root/pod/etc/berth && mkdir 2 && cp 1/config.yaml 2/ && echo 'agent: {log_format: json}' >> 2/config.yaml && "
              "ln -sfn 2 ..new && mv -T ..new ..data && systemctl kill --kill-whom main --signal HUP pod")
     until(lambda: '"msg":"settings read again"' in pod_log(node), 60, "the new settings are read\n" + pod_log(node))
+    assert node.run(_NSENTER).stdout.split() == ["node", "1"]
     pid = pid_of(node, "tenant")
     node.run(["systemctl", "stop", "pod"])
     assert pid_of(node, "tenant") == pid and "Nothing to do" in berth_host.install(node).stdout
