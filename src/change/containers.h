@@ -11,7 +11,7 @@
 /* Note what runs now (nothing to note, or no dockerd answering: fine). Adds to what is noted already. */
 int containers_note(struct change_context *ctx, struct error *err);
 
-/* Stop what is noted and dockerd would leave running behind itself (live-restore). */
+/* Stop what is noted, all at once, each by its own signal and in its own time. */
 int containers_stop(struct change_context *ctx, struct error *err);
 
 /*

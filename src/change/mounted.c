@@ -90,7 +90,8 @@ int mounted_refuse(const struct host *host, const char *path, struct error *err)
 	if (r > 0)
 		return error_set(err, EBUSY,
 				 "'%s' is mounted below '%s': stop what uses it (running "
-				 "containers, most likely) and run berth again",
+				 "containers, most likely), or umount it where nothing does, and run berth "
+				 "again",
 				 where, path);
 	return r;
 }

@@ -52,7 +52,8 @@ static int capture(struct change_context *ctx, const struct change *change, json
 /*
  * Docker and its socket in one go: stopped alone, the socket takes a dockerd that requires it along
  * before its containers are noted, and left alone it would start Docker again at the first question.
- * `containers`: those that live-restore keeps stop as well, for the disk they are on is changed next.
+ * `containers`: they stop first, each in its own time. dockerd gives all of them 15 seconds together and goes, and what
+ * Sysbox has not put back by then (owners, mounts) stays so; with live-restore it would leave them running.
  */
 static int stop_docker(struct change_context *ctx, bool containers, struct error *err)
 {

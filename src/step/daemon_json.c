@@ -206,7 +206,7 @@ static int plan_stop(struct step_context *ctx, struct plan *plan, bool settings_
 					 running, kept ? "go on (live-restore)" : "are started again") :
 			       strdup("Docker (no container is running)");
 	return plan_add(plan, &ctx->change, &change_stop, "docker.service",
-			moves ? json_pack("{s:b}", "containers", 1) : json_object(), interrupts,
+			kept ? json_object() : json_pack("{s:b}", "containers", 1), interrupts,
 			"its settings and data change under it", err);
 }
 

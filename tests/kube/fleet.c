@@ -72,7 +72,8 @@ void __wrap_agent_slot_taken(struct agent *agent)
 {
 	static const struct timeval HOLD = { .tv_usec = HOLD_MS * 1000 };
 
-	fleet.most = MAX_OF(fleet.most, ++fleet.held);
+	fleet.held++;
+	fleet.most = MAX_OF(fleet.most, fleet.held);
 	(void)event_base_once(fleet.base, -1, EV_TIMEOUT, on_held_enough, agent, &HOLD);
 }
 

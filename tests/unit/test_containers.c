@@ -132,16 +132,14 @@ static void one_that_does_not_start(void **state)
 	assert_true(is_there(NOTE));
 }
 
-#define INFO(live)                                                     \
-	ANSWER("200 OK", "{\"LiveRestoreEnabled\":" live               \
-			 ",\"Runtimes\":{\"runc\":{\"path\":\"runc\"}}}")
+#define INFO ANSWER("200 OK", "{\"Runtimes\":{\"runc\":{\"path\":\"runc\"}}}")
 #define LOOK(more) ANSWER("200 OK", "{\"HostConfig\":{\"Runtime\":\"sysbox-runc\"},\"Config\":{" more "}}")
 #define ENDED	   ANSWER("200 OK", "{\"StatusCode\":143}")
 
 /* A sandbox after an uninstall: nobody could start it. */
 static void one_whose_runtime_is_gone(void **state)
 {
-	static const struct fake_answer ANSWERS[] = { PING, BROKEN, LOOK(""), INFO("true"), STARTED };
+	static const struct fake_answer ANSWERS[] = { PING, BROKEN, LOOK(""), INFO, STARTED };
 	_cleanup_(fake_stop) struct fake_server server;
 
 	serve(&server, ANSWERS, ARRAY_SIZE(ANSWERS));
@@ -151,24 +149,10 @@ static void one_whose_runtime_is_gone(void **state)
 	assert_false(is_there(NOTE));
 }
 
-static void dockerd_stops_its_own(void **state)
-{
-	static const struct fake_answer ANSWERS[] = { INFO("false") };
-	_cleanup_(fake_stop) struct fake_server server;
-
-	serve(&server, ANSWERS, ARRAY_SIZE(ANSWERS));
-	must(containers_stop(&ctx, &must_err)); /* nothing noted */
-	assert_int_equal(fake_count(&server), 0);
-	put(NOTE, "[\"" ID_A "\"]");
-	must(containers_stop(&ctx, &must_err));
-	assert_int_equal(fake_count(&server), 1);
-}
-
 /* Each by its own signal, all at once; the one that stays is killed, the one that is gone is fine. */
-static void what_live_restore_would_keep(void **state)
+static void what_runs_is_stopped(void **state)
 {
 	static const struct fake_answer ANSWERS[] = {
-		INFO("true"),
 		LOOK("\"StopSignal\":\"SIGRTMIN+3\",\"StopTimeout\":0"),
 		STARTED,
 		GONE,
@@ -179,6 +163,8 @@ static void what_live_restore_would_keep(void **state)
 	_cleanup_(fake_stop) struct fake_server server;
 
 	serve(&server, ANSWERS, ARRAY_SIZE(ANSWERS));
+	must(containers_stop(&ctx, &must_err)); /* nothing is noted */
+	assert_int_equal(fake_count(&server), 0);
 	put(NOTE, "[\"" ID_A "\", \"" ID_B "\"]");
 	must(containers_stop(&ctx, &must_err));
 	assert_true(was_asked(&server, "POST /containers/" ID_A "/kill?signal=SIGRTMIN%2B3 "));
@@ -192,7 +178,7 @@ static void what_live_restore_would_keep(void **state)
 static void one_that_cannot_be_stopped(void **state)
 {
 	static const struct fake_answer ANSWERS[] = {
-		INFO("true"), LOOK("\"StopSignal\":\"a b\""), STARTED, LOOK(""), STARTED, ENDED, BROKEN, BROKEN,
+		LOOK("\"StopSignal\":\"a b\""), STARTED, LOOK(""), STARTED, ENDED, BROKEN, BROKEN,
 	};
 	_cleanup_(fake_stop) struct fake_server server;
 	struct error err = ERROR_INIT;
@@ -242,8 +228,7 @@ int main(void)
 		change_test(one_that_is_gone_is_fine),
 		change_test(one_that_does_not_start),
 		change_test(one_whose_runtime_is_gone),
-		change_test(dockerd_stops_its_own),
-		change_test(what_live_restore_would_keep),
+		change_test(what_runs_is_stopped),
 		change_test(one_that_cannot_be_stopped),
 		change_test(notes_that_are_damaged),
 		change_test(docker_that_does_not_come_up),
