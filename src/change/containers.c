@@ -1,5 +1,6 @@
 #include "change/containers.h"
 
+#include "change/docker_ready.h"
 #include "engine/docker_container.h"
 #include "engine/docker_stop.h"
 
@@ -100,17 +101,13 @@ int containers_resume(struct change_context *ctx, struct error *err)
 {
 	_cleanup_(docker_release) struct docker docker = DOCKER_INIT;
 	_cleanup_json_ json_t *ids = read_note(ctx->host);
-	_cleanup_free_ char *socket = NULL;
 	json_t *value;
 	size_t i;
 	int r;
 
 	if (!json_array_size(ids))
 		return 0;
-	socket = host_real_path(ctx->host, DOCKER_SOCKET);
-	if (!socket)
-		return error_errno(err, ENOMEM, "start the containers again");
-	r = docker_wait_ready(socket, ctx->services_ms, ctx->progress, err);
+	r = docker_ready_wait(ctx, err);
 	if (r == 0)
 		r = docker_open(ctx->host, &docker, err);
 	if (r < 0)

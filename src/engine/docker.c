@@ -81,8 +81,8 @@ static int ping_while_waiting(const char *socket, uint64_t left, struct error *l
 	return r;
 }
 
-int docker_wait_ready(const char *socket, uint64_t timeout_ms, const struct progress *progress,
-		      struct error *err)
+int docker_wait_ready(const char *socket, uint64_t timeout_ms, docker_coming_fn coming, void *userdata,
+		      const struct progress *progress, struct error *err)
 {
 	uint64_t begin = monotonic_ms(), pause = POLL_FIRST_MS;
 	struct error last = ERROR_INIT;
@@ -95,6 +95,9 @@ int docker_wait_ready(const char *socket, uint64_t timeout_ms, const struct prog
 			break;
 		if (ping_while_waiting(socket, left, &last) == 0)
 			return 0;
+		if (coming && !coming(userdata))
+			return error_set(err, ENOTCONN, "docker does not run, and is not on its way up: %s",
+					 last.message);
 		progress_activityf(progress, "waiting for docker to answer (%" PRIu64 " s)",
 				   passed / 1000);
 		passed = monotonic_ms() - begin;

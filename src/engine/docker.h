@@ -38,12 +38,16 @@ void docker_release(struct docker *docker);
 
 int docker_ping(const struct docker *docker, uint64_t timeout_ms, struct error *err);
 
+/* Is a dockerd that does not answer yet on its way up? Asked once a second at most. */
+typedef bool (*docker_coming_fn)(void *userdata);
+
 /*
  * Ask until it answers OK; neither an absent socket nor a refused connection or 5xx ends the
- * waiting before the deadline (-ETIMEDOUT, with the last reason). `socket` as this process sees it.
+ * waiting before the deadline (-ETIMEDOUT, with the last reason), but `coming` (NULL: always) does
+ * (-ENOTCONN). `socket` as this process sees it.
  */
-int docker_wait_ready(const char *socket, uint64_t timeout_ms, const struct progress *progress,
-		      struct error *err);
+int docker_wait_ready(const char *socket, uint64_t timeout_ms, docker_coming_fn coming, void *userdata,
+		      const struct progress *progress, struct error *err);
 
 /* GET /version and /info: objects; json_decref() them. */
 int docker_version(const struct docker *docker, uint64_t timeout_ms, json_t **ret,

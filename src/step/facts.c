@@ -1,3 +1,4 @@
+#include "change/docker_ready.h"
 #include "engine/docker.h"
 #include "step/layout.h"
 #include "step/step.h"
@@ -16,14 +17,13 @@ void facts_release(struct facts *facts)
 /* A Docker on its way up (a machine that just booted) is waited for: its state now would mislead. */
 static int docker_unit(struct step_context *ctx, const struct unit_state **ret, struct error *err)
 {
-	_cleanup_free_ char *socket = host_real_path(ctx->host, DOCKER_SOCKET);
 	struct error ignored = ERROR_INIT;
 	int r = context_unit(&ctx->change, "docker.service", ret, err);
 
-	if (r < 0 || !socket || !unit_is((*ret)->active, "activating"))
+	if (r < 0 || !unit_is((*ret)->active, "activating"))
 		return r;
 	progress_activity(ctx->change.progress, "waiting for Docker to start");
-	(void)docker_wait_ready(socket, ctx->change.services_ms, ctx->change.progress, &ignored);
+	(void)docker_ready_wait(&ctx->change, &ignored);
 	context_changed(&ctx->change);
 	return context_unit(&ctx->change, "docker.service", ret, err);
 }

@@ -81,12 +81,12 @@ def pid_of(node, container):
 
 def break_and_repair(node, name, command, seconds=240):
     """Run a command that makes a fault; how long it was there, as the agent has it."""
-    before = repaired(node, name)
+    before, begun = repaired(node, name), time.monotonic()
     node.run(command, timeout=120)
     until(lambda: repaired(node, name) > before, seconds, f"{name} repaired\n" + log(node)[-2000:])
     times = re.findall(rf"msg=repaired fault={name} seconds=([\d.]+)", log(node))
-    print(f"{name}: {command}: {times[-1]} s")
     until_ready(node)
+    print(f"{name}: {command}: {times[-1]} s since it was seen; ready {time.monotonic() - begun:.0f} s after the command")
     return float(times[-1])
 
 

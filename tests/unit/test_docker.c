@@ -65,6 +65,12 @@ static void count_lines(void *userdata, const char *text)
 	++*(int *)userdata;
 }
 
+static bool gave_up(void *userdata)
+{
+	(void)userdata;
+	return false;
+}
+
 static void test_wait_ready(void **state)
 {
 	struct engine *e = *state;
@@ -79,15 +85,17 @@ static void test_wait_ready(void **state)
 	int lines = 0;
 	const struct progress progress = { .activity = count_lines, .userdata = &lines };
 
-	assert_int_equal(docker_wait_ready(e->socket, 120, NULL, &err), -ETIMEDOUT);
+	assert_int_equal(docker_wait_ready(e->socket, 120, NULL, NULL, NULL, &err), -ETIMEDOUT);
 	assert_non_null(strstr(err.message, "there is no"));
 	fake_start(&server, e->socket, ANSWERS, 4);
-	assert_int_equal(docker_wait_ready(e->socket, 5000, &progress, &err), 0);
+	assert_int_equal(docker_wait_ready(e->socket, 5000, NULL, NULL, &progress, &err), 0);
 	assert_int_equal(lines, 2);
 	assert_int_equal(fake_count(&server), 3);
-	assert_int_equal(docker_wait_ready(e->socket, 600, NULL, &err), -ETIMEDOUT);
+	assert_int_equal(docker_wait_ready(e->socket, 600, NULL, NULL, NULL, &err), -ETIMEDOUT);
 	assert_non_null(strstr(err.message, "still starting"));
-	assert_int_equal(docker_wait_ready(e->socket, 0, NULL, &err), -ETIMEDOUT);
+	assert_int_equal(docker_wait_ready(e->socket, 0, NULL, NULL, NULL, &err), -ETIMEDOUT);
+	assert_int_equal(docker_wait_ready("/nothing/here", 60000, gave_up, NULL, NULL, &err), -ENOTCONN);
+	assert_non_null(strstr(err.message, "not on its way up: "));
 	fake_stop(&server);
 }
 
