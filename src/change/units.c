@@ -236,14 +236,19 @@ static int stop_describe(struct change_context *ctx, const struct change *change
 static int stop_capture(struct change_context *ctx, const struct change *change,
 			json_t **ret_before, struct error *err)
 {
-	const struct unit_state *socket;
+	static const struct {
+		const char *unit, *key;
+	} BESIDE[] = { { "docker.socket", "socket" }, { "sysbox.service", "sysbox" } };
+	const struct unit_state *u;
 	int r = capture(ctx, change, ret_before, err);
 
-	if (r < 0 || strcmp(change->target, "docker.service") != 0)
+	if (strcmp(change->target, "docker.service") != 0)
 		return r;
-	r = state_of(ctx, "docker.socket", &socket, err);
-	if (r == 0)
-		(void)json_object_set_new(*ret_before, "socket", json_boolean(is_active(socket)));
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(BESIDE); i++) {
+		r = state_of(ctx, BESIDE[i].unit, &u, err);
+		if (r == 0)
+			(void)json_object_set_new(*ret_before, BESIDE[i].key, json_boolean(is_active(u)));
+	}
 	return r;
 }
 
@@ -256,6 +261,17 @@ static int stop_apply(struct change_context *ctx, const struct change *change, c
 
 	(void)before;
 	return r < 0 ? r : done(ret_after, err);
+}
+
+/* Some of the containers that come back with Docker are sandboxes: the Sysbox that ran then comes first. */
+static int start_sysbox(struct change_context *ctx, const json_t *before, struct error *err)
+{
+	const struct unit_state *u;
+	int r = json_get_bool(before, "sysbox", false) ? state_of(ctx, "sysbox.service", &u, err) : -ENOENT;
+
+	if (r < 0 || is_active(u) || !unit_is(u->load, "loaded"))
+		return r == -ENOENT ? 0 : r;
+	return verb(ctx, "start", "sysbox.service", err);
 }
 
 static int stop_undo(struct change_context *ctx, const struct change_record *record,
@@ -274,7 +290,8 @@ static int stop_undo(struct change_context *ctx, const struct change_record *rec
 		return 0;
 	}
 	*ret = UNDO_DONE;
-	if (json_get_bool(record->before, "socket", false))
+	r = start_sysbox(ctx, record->before, err);
+	if (r == 0 && json_get_bool(record->before, "socket", false))
 		r = verb(ctx, "start", "docker.socket", err);
 	if (r == 0)
 		r = verb(ctx, "start", record->target, err);

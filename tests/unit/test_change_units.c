@@ -179,6 +179,22 @@ static void docker_stopped_for_a_while(void **state)
 	assert_true(unit_has("docker.socket", "ActiveState=active"));
 }
 
+/* It was stopped with the mount that berth took away. */
+static void sysbox_that_ran_before_comes_first(void **state)
+{
+	const struct change *c;
+
+	put_systemctl();
+	set_unit("sysbox.service", "active", "enabled");
+	set_unit("docker.service", "active", "enabled");
+	c = plan_unit(&change_stop, "docker.service");
+	make_it_so(c);
+	set_unit("sysbox.service", "inactive", "enabled");
+	assert_int_equal(undo_it(c), UNDO_DONE);
+	assert_true(unit_has("sysbox.service", "ActiveState=active"));
+	assert_true(was_called("start sysbox.service\n"));
+}
+
 /* One without a socket gets none. */
 static void docker_without_a_socket(void **state)
 {
@@ -254,6 +270,7 @@ int main(void)
 		change_test(docker_and_its_socket),
 		change_test(a_socket_whose_path_is_gone),
 		change_test(docker_stopped_for_a_while),
+		change_test(sysbox_that_ran_before_comes_first),
 		change_test(docker_without_a_socket),
 		change_test(reloaded_once_before_the_next_verb),
 		change_test(states_are_asked_for_once),
