@@ -122,6 +122,10 @@ struct change_kind {
 		    enum undo_outcome *ret, struct strbuf *why, struct error *err);
 };
 
+/* For kinds that have nothing to put back. */
+int change_undo_nothing(struct change_context *ctx, const struct change_record *record,
+			enum undo_outcome *ret, struct strbuf *why, struct error *err);
+
 /* By name, for the journal's records; NULL: a newer berth's. */
 const struct change_kind *change_kind_find(const char *name);
 

@@ -66,18 +66,6 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	return *ret_after ? 0 : error_errno(err, ENOMEM, "note '%s'", change->target);
 }
 
-/* Nobody wants a pool without limits back. */
-static int undo(struct change_context *ctx, const struct change_record *record,
-		enum undo_outcome *ret, struct strbuf *why, struct error *err)
-{
-	(void)ctx;
-	(void)record;
-	(void)why;
-	(void)err;
-	*ret = UNDO_NOTHING;
-	return 0;
-}
-
 const struct change_kind change_enforce = {
 	.name = "enforce",
 	.repeats = true,
@@ -85,5 +73,5 @@ const struct change_kind change_enforce = {
 	.describe = describe,
 	.capture = capture,
 	.apply = apply,
-	.undo = undo,
+	.undo = change_undo_nothing, /* nobody wants a pool without limits back */
 };

@@ -12,6 +12,17 @@ static const struct {
 	{ &change_unpack, "unpack" },	 { &change_enforce, "enforce" },
 };
 
+int change_undo_nothing(struct change_context *ctx, const struct change_record *record,
+			enum undo_outcome *ret, struct strbuf *why, struct error *err)
+{
+	(void)ctx;
+	(void)record;
+	(void)why;
+	(void)err;
+	*ret = UNDO_NOTHING;
+	return 0;
+}
+
 const struct change_kind *change_kind_find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(KINDS); i++) {

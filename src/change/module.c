@@ -51,18 +51,6 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	return *ret_after ? 0 : error_errno(err, ENOMEM, "load %s", change->target);
 }
 
-/* Unloading a module that something may use by now is not worth the risk: the next boot does it. */
-static int undo(struct change_context *ctx, const struct change_record *record,
-		enum undo_outcome *ret, struct strbuf *why, struct error *err)
-{
-	(void)ctx;
-	(void)record;
-	(void)why;
-	(void)err;
-	*ret = UNDO_NOTHING;
-	return 0;
-}
-
 const struct change_kind change_module = {
 	.name = "module",
 	.repeats = true,
@@ -70,5 +58,5 @@ const struct change_kind change_module = {
 	.describe = describe,
 	.capture = capture,
 	.apply = apply,
-	.undo = undo,
+	.undo = change_undo_nothing, /* something may use it by now: the next boot unloads it */
 };

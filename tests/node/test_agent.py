@@ -1,28 +1,16 @@
 """The agent on a node at work: each fault is repaired, or left, as docs/agent.md says; times are printed."""
 
 import json
-import re
 import time
 
 import berth_host
 import budget_host
 import pytest
+from agent_host import (DROPIN, break_and_repair, fault, get, log, metrics, pid_of, until, until_ready, with_tenant)
 
 pytestmark = pytest.mark.xdist_group("agent")  # one node for all of them, in this order
 
-DROPIN = "/etc/systemd/system/sysbox-mgr.service.d/50-berth.conf"
 RUNC = "/usr/local/lib/berth/berth-runc"
-_GET = """
-import sys, urllib.request, urllib.error
-try:
-    answer = urllib.request.urlopen("http://127.0.0.1:9477/" + sys.argv[1], timeout=30)
-except urllib.error.HTTPError as error:
-    answer = error
-except OSError as error:
-    print(0, error)
-    sys.exit()
-print(answer.status, answer.read().decode())
-"""
 _CLIENTS = """
 import threading, time, urllib.request
 def scrape():
@@ -38,66 +26,9 @@ print(min(sizes), len(sizes))
 """
 
 
-def get(node, path):
-    status, _, body = node.run(["python3", "-c", _GET, path], timeout=120).stdout.partition(" ")
-    return int(status), body
-
-
-def metrics(node):
-    """{"name{labels}": value} of the last scrape, which is a second old at most."""
-    body = get(node, "metrics")[1]
-    lines = [line.rpartition(" ") for line in body.splitlines() if line and not line.startswith("#")]
-    return {name: float(value) for name, _, value in lines}
-
-
-def fault(node, name, what="faults_total"):
-    return metrics(node)[f'berth_{what}{{fault="{name}"}}']
-
-
-def repaired(node, name):
-    return metrics(node)[f'berth_repairs_total{{fault="{name}",result="repaired"}}']
-
-
-def until(truth, seconds, what):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if truth():
-            return
-        time.sleep(1)
-    raise AssertionError(f"not after {seconds} s: {what}")
-
-
-def until_ready(node, seconds=300):
-    until(lambda: get(node, "readyz")[0] == 200, seconds, "ready")
-
-
-def log(node):
-    return node.run(["journalctl", "--unit", "berth-agent", "--output", "cat", "--no-pager"]).stdout
-
-
-def pid_of(node, container):
-    return node.run(["docker", "inspect", "--format", "{{.State.Pid}}", container], timeout=120).stdout.strip()
-
-
-def break_and_repair(node, name, command, seconds=240):
-    """Run a command that makes a fault; how long it was there, as the agent has it."""
-    before, begun = repaired(node, name), time.monotonic()
-    node.run(command, timeout=120)
-    until(lambda: repaired(node, name) > before, seconds, f"{name} repaired\n" + log(node)[-2000:])
-    times = re.findall(rf"msg=repaired fault={name} seconds=([\d.]+)", log(node))
-    until_ready(node)
-    print(f"{name}: {command}: {times[-1]} s since it was seen; ready {time.monotonic() - begun:.0f} s after the command")
-    return float(times[-1])
-
-
 @pytest.fixture(scope="module")
 def node(module_node_factory):
-    node = budget_host.derive(module_node_factory)
-    node.run(["berth", "agent", "--install-unit"], timeout=berth_host.INSTALL_TIMEOUT)
-    until_ready(node)
-    budget_host.start(node, "tenant", "--label", "berth.dev/disk=64M")
-    yield node
-    print(log(node)[-6000:])
+    yield from with_tenant(module_node_factory)
 
 
 def test_it_tells_what_is_there(node):

@@ -8,8 +8,9 @@ import time
 import berth_host
 import budget_host
 import pytest
+from agent_host import (DROPIN, break_and_repair, derive, fault, get, log, metrics, pid_of, repaired, until, until_ready,
+                        with_tenant)
 from environment import HERE
-from test_agent import (DROPIN, break_and_repair, fault, get, log, metrics, pid_of, repaired, until, until_ready)
 
 pytestmark = pytest.mark.xdist_group("agent-faults")  # one node for all of them, in this order
 
@@ -19,12 +20,7 @@ FLOOD_SECONDS = 20
 
 @pytest.fixture(scope="module")
 def node(module_node_factory):
-    node = budget_host.derive(module_node_factory)
-    node.run(["berth", "agent", "--install-unit"], timeout=berth_host.INSTALL_TIMEOUT)
-    until_ready(node)
-    budget_host.start(node, "tenant", "--label", "berth.dev/disk=64M")
-    yield node
-    print(log(node)[-6000:])
+    yield from with_tenant(module_node_factory)
 
 
 @pytest.fixture(autouse=True)
@@ -191,9 +187,7 @@ def test_loop_detached(node):
 
 def test_image_cut_while_mounted(module_node_factory):
     """Told, and nothing is made anew: what can be saved is still in it."""
-    node = budget_host.derive(module_node_factory)
-    node.run(["berth", "agent", "--install-unit"], timeout=berth_host.INSTALL_TIMEOUT)
-    until_ready(node)
+    node = derive(module_node_factory)
     superblock = f"dd if={IMAGE} bs=4096 count=1 status=none | sha256sum"
     before = node.run(f"{superblock}; stat --format %i {IMAGE}").stdout
     node.run(f"truncate --size 64M {IMAGE}")

@@ -7,8 +7,8 @@ import time
 
 import budget_host
 import pytest
+from agent_host import get, log, metrics, until, until_ready
 from environment import HERE
-from test_agent import get, log, metrics, until, until_ready
 
 sys.path.append(str(HERE.parent / "kube"))
 import parts  # noqa: E402  pylint: disable=wrong-import-position

@@ -4,12 +4,11 @@ import shlex
 import subprocess
 import sys
 
-import berth_host
+import agent_host
 import budget_host
 import manual
 import pytest
 from environment import HERE
-from test_agent import until_ready
 
 sys.path.append(str(HERE.parent / "kube"))
 import parts  # noqa: E402  pylint: disable=wrong-import-position
@@ -32,15 +31,13 @@ def outcome(words, expected, done, failed):
 
 
 def test_on_the_host(module_node_factory):
-    node = budget_host.derive(module_node_factory)
-    node.run(["berth", "agent", "--install-unit"], timeout=berth_host.INSTALL_TIMEOUT)
-    until_ready(node)
+    node = agent_host.derive(module_node_factory)
     budget_host.start(node, "tenant")
     failed = []
     for words, expected in manual.HOST.items():
         line = expected if isinstance(expected, str) else words
         if words.startswith(("curl", "grep VmRSS")):
-            until_ready(node)
+            agent_host.until_ready(node)
         line = line.replace("NAME", "tenant").replace("FILE", "/etc/berth/config.yaml").replace("/dev/sdX", "/dev/vda")
         line = line.replace("/proc/PID", "/proc/$(systemctl show -p MainPID --value berth-agent)")
         line = line.replace("curl -s", "python3 -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read())'")
