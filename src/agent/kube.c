@@ -87,8 +87,10 @@ static void answered(struct agent *agent)
 {
 	struct kube *kube = agent->kube;
 
-	if (kube->failures)
+	if (kube->failures) {
 		say(SAY_INFO, "the API server answers");
+		slots_hurry(agent);
+	}
 	kube->failures = 0;
 	kube->failing_since = 0;
 	agent_set_fault(agent, FAULT_API_UNREACHABLE, false, "", 0);
@@ -106,7 +108,8 @@ static void on_answer(void *userdata, const struct kube_answer *answer)
 	struct kube *kube = agent->kube;
 
 	/* Changed under us: look at the node again. */
-	if ((answer->status == 409 && kube->stage != STAGE_EVENT) || (answer->status == 422 && kube->stage == STAGE_TAINT)) {
+	if ((answer->status == 409 && kube->stage != STAGE_EVENT) ||
+	    (answer->status == 422 && kube->stage == STAGE_TAINT)) {
 		answered(agent);
 		kube->stage = STAGE_IDLE;
 		arm(kube, agent_jittered(FAILED_MS));
@@ -302,7 +305,8 @@ static void next(struct agent *agent)
 		begin(agent, STAGE_CONDITION);
 		return;
 	}
-	taint = kube->state.ready && !(kube->told & 1U << STAGE_TAINT) ? node_taint_patch(kube->node, agent->spec.kubernetes.startup_taint) : NULL;
+	if (kube->state.ready && !(kube->told & 1U << STAGE_TAINT))
+		taint = node_taint_patch(kube->node, agent->spec.kubernetes.startup_taint);
 	if (taint) {
 		begin(agent, STAGE_TAINT);
 		return;

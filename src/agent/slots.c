@@ -12,6 +12,7 @@
 #define RENEW_MS	 (LEASE_S * 1000 / 3)
 #define TRY_AGAIN_MS	 15000 /* all of them are taken, or the API server does not answer: doubled each time... */
 #define TRY_AGAIN_MAX_MS (5 * 60 * 1000)
+#define SOON_MS		 5000 /* after the API server was away: on the average */
 
 enum slot_stage { SLOT_IDLE, SLOT_LOOK, SLOT_TAKE, SLOT_HELD, SLOT_RENEW, SLOT_GIVE_BACK };
 
@@ -254,6 +255,16 @@ void slot_want(struct agent *agent)
 		on_timer(-1, 0, agent);
 	else if (slot_is_held(agent)) /* its renewal is under way */
 		agent_slot_taken(agent);
+}
+
+void slots_hurry(struct agent *agent)
+{
+	struct slots *slots = agent->slots;
+
+	if (!slots || !slots->wanted || slots->stage != SLOT_IDLE)
+		return;
+	slots->tries = 0;
+	agent_arm(slots->timer, agent_spread(SOON_MS));
 }
 
 void slot_give_back(struct agent *agent)

@@ -14,6 +14,9 @@ bool slot_is_held(const struct agent *agent);
 /* Try to get one, for as long as it takes; agent_slot_taken() is called then. */
 void slot_want(struct agent *agent);
 
+/* The API server answers again: who waits for it, waits no longer. */
+void slots_hurry(struct agent *agent);
+
 /* Behind the interruption; and where none is needed any more. */
 void slot_give_back(struct agent *agent);
 

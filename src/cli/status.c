@@ -76,7 +76,8 @@ static int show(const struct arguments *args, struct node *node, struct error *e
 
 		return cli_print_json(root) == EXIT_DONE ? 0 : -EIO;
 	}
-	printf("%s%-12s%s %zu changes in force%s%s\n", ui_colour(cut ? CHECK_FAIL : CHECK_PASS), "journal", ui_plain(), done,
+	printf("%s%-12s%s %zu changes in force%s%s\n", ui_colour(cut ? CHECK_FAIL : CHECK_PASS), "journal",
+	       ui_plain(), done,
 	       cut ? ", one was cut off: run berth install (or uninstall)" : "",
 	       node->journal.verified ? ", verified" : "");
 	return 0;
