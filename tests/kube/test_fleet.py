@@ -86,8 +86,9 @@ def test_pauses_grow_to_five_minutes_and_no_further(moody, tmp_path):
     times = [asked.at for asked in moody.asked[:15]]
     pauses = [(after - before) * 120 for before, after in zip(times, times[1:])]
     print("pauses, s:", [round(pause) for pause in pauses])
-    assert pauses[0] < 15 and pauses[4] > 10
-    assert all(250 <= pause <= 400 for pause in pauses[-4:]), pauses
+    # From below they are exact; what a busy machine adds, 120 times as long, is not the agent's.
+    assert pauses[9] > 2 * pauses[2], pauses
+    assert all(0.9 * 300 <= pause <= 1.1 * 300 + 3 * 120 for pause in pauses[-4:]), pauses
 
 
 def test_an_answer_that_trickles_is_given_up(moody, tmp_path):
