@@ -73,7 +73,7 @@ HOST = {
     "berth pool status": 0,
     "berth pool status --json": 0,
     "berth pool trim": 0,
-    "berth pool grow +10G": 0,
+    "berth pool grow +10G": "berth pool grow +1G",
     "journalctl -u berth-pool-auto": 0,
     "berth quota ls": 0,
     "berth quota get NAME": 0,
@@ -89,7 +89,7 @@ HOST = {
     "apt-get update": 0,
     "apt-get install --simulate docker.io fuse3": 0,
     "apt-get install --only-upgrade docker.io": 0,
-    "apt-mark hold": 0,
+    "apt-mark hold": "apt-mark hold docker.io && apt-mark unhold docker.io",
     "sha256sum FILE": 0,
     "systemctl cat docker": 0,
     "systemctl is-enabled docker containerd sysbox-mgr sysbox-fs": (0, 1),
@@ -136,7 +136,7 @@ HOST = {
     "systemctl stop berth-agent": 0,
     "systemctl start berth-agent": 0,
     "systemctl disable --now berth-agent": 0,
-    "berth prune --older-than 0": 0,
+    "berth prune --older-than 0": "berth prune --older-than 0 --wait",
 }
 
 # Run with kubectl and helm where the chart is installed. NODE is a node.
