@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/backoff.h"
+
 /* People read this table as docs/agent.md: a test compares the two. */
 const struct fault_rule fault_rules[FAULT_COUNT] = {
 	[FAULT_DOCKER_DEAD] = {
@@ -117,12 +119,8 @@ enum fault_id fault_due(const struct faults *faults, uint64_t now, uint64_t *ret
 void fault_try(struct faults *faults, enum fault_id id, uint64_t now)
 {
 	struct fault *f = &faults->items[id];
-	uint64_t pause = FAULT_PAUSE_FIRST;
 
-	for (unsigned i = 0; i < f->tries && pause < FAULT_PAUSE_MAX; i++)
-		pause *= 2;
-	f->tries++;
-	f->due = now + MIN_OF(pause, (uint64_t)FAULT_PAUSE_MAX);
+	f->due = now + backoff(FAULT_PAUSE_FIRST, f->tries++, FAULT_PAUSE_MAX);
 }
 
 enum fault_news fault_failed(struct faults *faults, enum fault_id id, bool left, const char *why)

@@ -7,6 +7,7 @@
 #include "agent/repair.h"
 #include "agent/say.h"
 #include "agent/slots.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/timestamp.h"
 #include "kube/object.h"
@@ -67,10 +68,8 @@ static void arm(struct kube *kube, uint64_t ms)
 static void failed(struct agent *agent, uint64_t retry_ms, const char *why)
 {
 	struct kube *kube = agent->kube;
-	uint64_t pause = FAILED_MS, now = monotonic_ms();
+	uint64_t pause = backoff(FAILED_MS, kube->failures, FAILED_MAX_MS), now = monotonic_ms();
 
-	for (unsigned i = 0; i < kube->failures && pause < FAILED_MAX_MS; i++)
-		pause *= 2;
 	pause = MIN_OF(MAX_OF(pause, retry_ms), (uint64_t)FAILED_MAX_MS);
 	if (kube->failures++ == 0)
 		say(SAY_WARN, "the API server was not told", "why", why);

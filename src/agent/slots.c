@@ -6,6 +6,7 @@
 #include "agent/kube_ask.h"
 #include "agent/repair.h"
 #include "agent/say.h"
+#include "base/backoff.h"
 #include "kube/object.h"
 
 #define LEASE_S		 600 /* of an agent that died with it */
@@ -49,19 +50,16 @@ static char *path_of(const struct agent *agent, bool collection)
 static void try_again(struct agent *agent, const char *why)
 {
 	struct slots *slots = agent->slots;
-	uint64_t pause = TRY_AGAIN_MS;
+	uint64_t half;
 
-	for (unsigned i = 0; i < slots->tries && pause < TRY_AGAIN_MAX_MS; i++)
-		pause *= 2;
 	slots->stage = SLOT_IDLE;
 	if (!slots->wanted)
 		return;
 	if (strcmp(slots->why, why) != 0)
 		say(SAY_INFO, "an interruption waits for a slot of the pool", "why", why);
 	(void)snprintf(slots->why, sizeof(slots->why), "%s", why);
-	slots->tries++;
-	pause = MIN_OF(pause, (uint64_t)TRY_AGAIN_MAX_MS) / 2;
-	agent_arm(slots->timer, pause + agent_spread(pause));
+	half = backoff(TRY_AGAIN_MS, slots->tries++, TRY_AGAIN_MAX_MS) / 2;
+	agent_arm(slots->timer, half + agent_spread(half));
 }
 
 static void keep_lease(struct slots *slots, json_t *lease)

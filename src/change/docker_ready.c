@@ -8,8 +8,8 @@ static bool is_coming(void *userdata)
 	const struct unit_state *u;
 
 	context_changed(ctx);
-	return context_unit(ctx, "docker.service", &u, NULL) < 0 || unit_is(u->active, "active") ||
-	       unit_is(u->active, "activating") || unit_is(u->active, "reloading");
+	return context_unit(ctx, "docker.service", &u, NULL) < 0 || unit_is_active(u) ||
+	       unit_is(u->active, "activating");
 }
 
 int docker_ready_wait(struct change_context *ctx, struct error *err)

@@ -14,11 +14,6 @@ static int state_of(struct change_context *ctx, const char *unit, const struct u
 	return r < 0 ? r : context_unit(ctx, unit, ret, err);
 }
 
-static bool is_active(const struct unit_state *u)
-{
-	return unit_is(u->active, "active") || unit_is(u->active, "reloading");
-}
-
 static bool is_enabled(const struct unit_state *u)
 {
 	return unit_is(u->enabled, "enabled") || unit_is(u->enabled, "static") ||
@@ -44,7 +39,7 @@ static int capture(struct change_context *ctx, const struct change *change, json
 
 	if (r < 0)
 		return r;
-	*ret_before = json_pack("{s:b, s:b, s:s}", "active", is_active(u), "enabled", is_enabled(u),
+	*ret_before = json_pack("{s:b, s:b, s:s}", "active", unit_is_active(u), "enabled", is_enabled(u),
 				"state", u->enabled ? u->enabled : "");
 	return *ret_before ? 0 : error_errno(err, ENOMEM, "note '%s'", change->target);
 }
@@ -67,7 +62,7 @@ static int stop_docker(struct change_context *ctx, bool containers, struct error
 		r = state_of(ctx, "docker.socket", &socket, err);
 	if (r < 0)
 		return r;
-	if (is_active(socket))
+	if (unit_is_active(socket))
 		units[1] = "docker.socket";
 	progress_activity(ctx->progress, "systemctl stop docker.service");
 	r = systemd_verb(ctx->host, "stop", units, ctx->services_ms, err);
@@ -147,7 +142,7 @@ static int start_holds(struct change_context *ctx, const struct change *change, 
 	const struct unit_state *u;
 	int r = state_of(ctx, change->target, &u, err);
 
-	return r < 0 ? r : is_active(u) && !json_get_bool(change->want, "again", false);
+	return r < 0 ? r : unit_is_active(u) && !json_get_bool(change->want, "again", false);
 }
 
 static int start_describe(struct change_context *ctx, const struct change *change,
@@ -165,7 +160,7 @@ static int drop_lost_socket(struct change_context *ctx, struct error *err)
 	const struct unit_state *socket;
 	int r = state_of(ctx, "docker.socket", &socket, err);
 
-	if (r < 0 || !is_active(socket) || host_exists(ctx->host, DOCKER_SOCKET))
+	if (r < 0 || !unit_is_active(socket) || host_exists(ctx->host, DOCKER_SOCKET))
 		return r;
 	return verb(ctx, "stop", "docker.socket", err);
 }
@@ -196,7 +191,7 @@ static int start_undo(struct change_context *ctx, const struct change_record *re
 
 	(void)why;
 	*ret = UNDO_NOTHING;
-	if (r < 0 || json_get_bool(record->before, "active", false) || !is_active(u))
+	if (r < 0 || json_get_bool(record->before, "active", false) || !unit_is_active(u))
 		return r;
 	*ret = UNDO_DONE;
 	return strcmp(record->target, "docker.service") == 0 ?
@@ -221,7 +216,7 @@ static int stop_holds(struct change_context *ctx, const struct change *change, s
 	const struct unit_state *u;
 	int r = state_of(ctx, change->target, &u, err);
 
-	return r < 0 ? r : !is_active(u);
+	return r < 0 ? r : !unit_is_active(u);
 }
 
 static int stop_describe(struct change_context *ctx, const struct change *change,
@@ -247,7 +242,7 @@ static int stop_capture(struct change_context *ctx, const struct change *change,
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(BESIDE); i++) {
 		r = state_of(ctx, BESIDE[i].unit, &u, err);
 		if (r == 0)
-			(void)json_object_set_new(*ret_before, BESIDE[i].key, json_boolean(is_active(u)));
+			(void)json_object_set_new(*ret_before, BESIDE[i].key, json_boolean(unit_is_active(u)));
 	}
 	return r;
 }
@@ -269,7 +264,7 @@ static int start_sysbox(struct change_context *ctx, const json_t *before, struct
 	const struct unit_state *u;
 	int r = json_get_bool(before, "sysbox", false) ? state_of(ctx, "sysbox.service", &u, err) : -ENOENT;
 
-	if (r < 0 || is_active(u) || !unit_is(u->load, "loaded"))
+	if (r < 0 || unit_is_active(u) || !unit_is(u->load, "loaded"))
 		return r == -ENOENT ? 0 : r;
 	return verb(ctx, "start", "sysbox.service", err);
 }
@@ -281,7 +276,7 @@ static int stop_undo(struct change_context *ctx, const struct change_record *rec
 	int r = state_of(ctx, record->target, &u, err);
 
 	*ret = UNDO_NOTHING;
-	if (r < 0 || !json_get_bool(record->before, "active", false) || is_active(u))
+	if (r < 0 || !json_get_bool(record->before, "active", false) || unit_is_active(u))
 		return r;
 	if (!unit_is(u->load, "loaded")) {
 		strbuf_printf(why, "%s was running before, but is not on this host any more",

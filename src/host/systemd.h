@@ -35,6 +35,12 @@ static inline bool unit_is(const char *value, const char *expected)
 	return value && strcmp(value, expected) == 0;
 }
 
+/* At work, also while it reads its settings again. */
+static inline bool unit_is_active(const struct unit_state *unit)
+{
+	return unit_is(unit->active, "active") || unit_is(unit->active, "reloading");
+}
+
 /*
  * enable does not make systemd read its units anew: what systemctl shows of them stays until then.
  *

@@ -27,7 +27,7 @@ static int open_docker(struct node *node, struct docker *ret, struct error *err)
 
 	if (r < 0)
 		return r;
-	if (!unit_is(unit->active, "active") && !unit_is(unit->active, "reloading"))
+	if (!unit_is_active(unit))
 		return error_set(err, ENOTCONN,
 				 "docker is not running (docker.service is %s), and nothing was "
 				 "removed: start it with systemctl start docker",

@@ -55,7 +55,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret
 	if (r < 0)
 		return r;
 	strbuf_printf(ret, "timer %s", timer->active ? timer->active : "unknown");
-	if (!timer->active || strcmp(timer->active, "active") != 0)
+	if (!unit_is(timer->active, "active"))
 		*ret_verdict = CHECK_WARN;
 	return 0;
 }

@@ -39,7 +39,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret
 		return r;
 	sysbox_now = sysbox->active ? sysbox->active : "unknown";
 	strbuf_printf(ret, "docker %s, sysbox %s", docker_now, sysbox_now);
-	if (strcmp(docker_now, "active") != 0 || strcmp(sysbox_now, "active") != 0)
+	if (!unit_is(docker_now, "active") || !unit_is(sysbox_now, "active"))
 		*ret_verdict = CHECK_WARN;
 	return 0;
 }

@@ -296,7 +296,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret
 			      is_unpacked(ctx) ? " unpacked by berth" : "", manager);
 	if (!now.version && !now.broken)
 		*ret_verdict = CHECK_SKIP;
-	else if (strcmp(manager, "active") != 0)
+	else if (!unit_is(manager, "active"))
 		*ret_verdict = CHECK_WARN;
 	return 0;
 }
