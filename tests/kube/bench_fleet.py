@@ -4,13 +4,12 @@ import re
 import subprocess
 import tempfile
 import time
-import urllib.request
-import ssl
 from pathlib import Path
 
 import parts
 from bench_rows import figure, row
 from cluster import Cluster
+from environment import spawn
 from fleet import Fleet
 from test_fleet import account_in, make_nodes, told
 
@@ -21,21 +20,16 @@ KUBELETS_SECONDS = 60
 
 def requests(cluster):
     """What the API server has answered so far, watches and its own business apart."""
-    request = urllib.request.Request(cluster.url + "/metrics", headers={"Authorization": f"Bearer {cluster.token}"})
-    context = ssl.create_default_context(cafile=cluster.ca)
-    with urllib.request.urlopen(request, context=context, timeout=60) as answer:
-        text = answer.read().decode()
+    text = cluster.kubectl("get", "--raw", "/metrics").stdout
     return sum(float(value) for labels, value in re.findall(r"^apiserver_request_total{([^}]*)} (\S+)", text, re.M)
                if 'verb="WATCH"' not in labels and re.search('resource="(nodes|leases|events)"', labels))
 
 
-def kubelets(cluster):
+def kubelets(cluster, log):
     """Requests a second of as many kubelets, as kwok plays them: leases and heartbeats."""
-    argv = [parts.binary("kwok"), f"--kubeconfig={cluster.kubeconfig}", "--manage-all-nodes=true",
-            "--node-lease-duration-seconds=40"]
-    log = Path(tempfile.mkdtemp()) / "kwok.log"
     with log.open("wb") as out:
-        program = subprocess.Popen([str(word) for word in argv], stdout=out, stderr=subprocess.STDOUT)
+        program = spawn([parts.binary("kwok"), f"--kubeconfig={cluster.kubeconfig}", "--manage-all-nodes=true",
+                         "--node-lease-duration-seconds=40"], stdout=out, stderr=subprocess.STDOUT)
     try:
         time.sleep(90)  # all of them have begun
         begin, at = requests(cluster), time.monotonic()
@@ -49,7 +43,7 @@ def kubelets(cluster):
 
 
 def restart(cluster, account):
-    """All agents begin at once: (most requests in a second, seconds until all are told, requests)."""
+    """All agents begin at once: (most requests in a second, seconds until all are told, requests, refused)."""
     with Fleet(cluster.url, account, nodes=NODES, seconds=120) as fleet:
         before, most = 0, 0
         for second in fleet:
@@ -77,6 +71,6 @@ def run():
             print(f"{NODES} agents, {what}: {sent} requests, {failed} refused, {most} in the busiest second, "
                   f"all told in less than {seconds:.0f} s", flush=True)
         ours = steady(cluster, account)
-        theirs = kubelets(cluster)
+        theirs = kubelets(cluster, Path(folder) / "kwok.log")
         good = figure(f"{NODES} agents, requests a second", ours, 1, "/s")
         return row("", ours, f"{NODES} kubelets", theirs, 0.01, "/s") and good

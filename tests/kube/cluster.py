@@ -26,7 +26,7 @@ import urllib.request
 import parts
 import pki
 from environment import HarnessError, spawn, stage
-from vm import run_folder
+from vm import log_path, run_folder
 
 _READY_SECONDS = 180
 _KUBECTL_SECONDS = 120
@@ -53,7 +53,8 @@ class Cluster:
         self._flags = flags
         self._etcd = self._api = None
         name = f"{os.getpid()}-{next(_numbers)}"
-        self.logs = {server: _log(f"{name}-{server}.log") for server in ("etcd", "kube-apiserver")}
+        self.logs = {server: log_path(parts.cache_dir() / "log", f"{name}-{server}.log", _LOGS_KEPT)
+                     for server in ("etcd", "kube-apiserver")}
         self._cleanup = contextlib.ExitStack()
         self._folder = self._cleanup.enter_context(run_folder(parts.cache_dir() / "run", name))
         self._address = "127.0.0.1" if bind_address == "0.0.0.0" else bind_address
@@ -222,18 +223,6 @@ def free_ports(count):
             probe.bind(("", port))
             found.add(port)
     return found
-
-
-def _log(name):
-    """A new log in the cache; the oldest go."""
-    folder = parts.cache_dir() / "log"
-    folder.mkdir(parents=True, exist_ok=True)
-    old = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
-    for path in old[:-_LOGS_KEPT]:
-        path.unlink(missing_ok=True)
-    path = folder / name
-    path.write_bytes(b"")
-    return path
 
 
 def _taint(text):

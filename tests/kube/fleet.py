@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from environment import HarnessError
+from environment import HarnessError, spawn
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build/dev/tests/kube/fleet"
@@ -45,8 +45,7 @@ class Fleet:
 
     def __enter__(self):
         with self.log.open("wb") as log:
-            self._program = subprocess.Popen([str(word) for word in self._argv], stdout=subprocess.PIPE, stderr=log,
-                                             text=True)
+            self._program = spawn(self._argv, stdout=subprocess.PIPE, stderr=log, text=True)
         return self
 
     def __exit__(self, *exception):

@@ -16,7 +16,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pki
 
@@ -53,8 +53,7 @@ class Asked:
     method: str
     path: str
     token: str
-    mood: object
-    body: object = field(default=None, repr=False)
+    mood: object = None
 
 
 class _Server(http.server.ThreadingHTTPServer):
@@ -137,8 +136,7 @@ class MoodyServer:
             do_POST = do_PUT = do_PATCH
 
             def _meet(self, body):
-                mood = server.take(Asked(time.monotonic(), self.command, self.path, self.headers["Authorization"], None,
-                                         body))
+                mood = server.take(Asked(time.monotonic(), self.command, self.path, self.headers["Authorization"]))
                 with contextlib.suppress(OSError):
                     _MEETINGS[type(mood)](self, server, mood, body)
 

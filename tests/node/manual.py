@@ -16,6 +16,11 @@ wipefs xfs_info xfs_quota xfs_repair
 """.split())
 
 
+ADVISED_AGAINST = "Commands from elsewhere"
+# The node has no curl.
+_CURL = "python3 -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read())' http://127.0.0.1:9477"
+
+
 def commands():
     """Every command of the manual, once, in its order."""
     text = PAGE.read_text(encoding="utf-8")
@@ -23,18 +28,16 @@ def commands():
     for block in re.findall(r"```sh\n(.*?)```", text, re.S):
         lines = block.replace("\\\n", "").splitlines()
         found += [re.sub(r"\s+", " ", line.split("  #")[0].strip()) for line in lines]
-    for line in re.sub(r"```.*?```", "", text, flags=re.S).splitlines():
-        # The left column is what other manuals say, and ours advises against.
-        if " | " in line and line.startswith("| `") and ADVISED_AGAINST in text.partition(line)[0].rpartition("\n## ")[2]:
-            line = line.partition(" | ")[2]
-        found += [words for words in re.findall(r"`([^`]+)`", line) if words.split() and words.split()[0] in PROGRAMS]
+    for section in re.sub(r"```.*?```", "", text, flags=re.S).split("\n## "):
+        if section.startswith(ADVISED_AGAINST):  # its left column is what other manuals say
+            section = re.sub(r"^\| `.*? \| ", "", section, flags=re.M)
+        spans = re.findall(r"`([^`\n]+)`", section)
+        found += [words for words in spans if words.split() and words.split()[0] in PROGRAMS]
     return list(dict.fromkeys(filter(None, found)))
 
 
-ADVISED_AGAINST = "Commands from elsewhere"
-
-# Run in this order on a node with an agent; the number is the exit status that is expected, where that is not 0.
-# NAME is a sandbox, PID the agent's process.
+# Run in this order on a node with an agent: the exit status that is expected (or those), or what to run instead where the
+# words alone do not fit the node, with status 0. NAME is a sandbox.
 HOST = {
     "berth config check": 0,
     "berth config show": 0,
@@ -61,11 +64,11 @@ HOST = {
     "journalctl -u berth-agent | grep 'left to people'": 1,
     "journalctl -u berth-agent --since -1h | grep audit=": (0, 1),
     "journalctl -u berth-agent --since -2h | grep 'could not be made'": 1,
-    "curl -s http://127.0.0.1:9477/readyz": 0,
-    "curl -s http://127.0.0.1:9477/healthz": 0,
+    "curl -s http://127.0.0.1:9477/readyz": _CURL + "/readyz",
+    "curl -s http://127.0.0.1:9477/healthz": _CURL + "/healthz",
     "ss -ltnp 'sport = :9477'": 0,
     "systemctl show -p MainPID --value berth-agent": 0,
-    "grep VmRSS /proc/PID/status": 0,
+    "grep VmRSS /proc/PID/status": "grep VmRSS /proc/$(systemctl show -p MainPID --value berth-agent)/status",
     "berth prune --dry-run": 0,
     "berth prune": 0,
     "systemctl list-timers berth-prune.timer": 0,
@@ -124,7 +127,8 @@ HOST = {
     "findmnt -no OPTIONS /var/lib/berth/pool": 0,
     "grep docker /etc/fstab": 1,
     "xfs_quota -x -c 'report -p -h' /var/lib/berth/pool": 0,
-    "cat /run/berth/lock": 0,
+    "cat /run/berth/lock": "berth verify >/dev/null & until [ -s /run/berth/lock ]; do sleep 0.1; done; "
+                           "cat /run/berth/lock; wait",
     "ls -l /etc/systemd/system | grep /dev/null": (0, 1),
     "sysbox-runc --version": 0,
     "docker restart": "docker restart NAME",
@@ -134,7 +138,7 @@ HOST = {
     "docker save": "docker save kept | wc -c",
     "kill -USR1 $(systemctl show -p MainPID --value docker)": 0,
     "systemctl stop berth-agent": 0,
-    "systemctl start berth-agent": 0,
+    "systemctl start berth-agent": "systemctl reset-failed berth-agent; systemctl start berth-agent",
     "systemctl disable --now berth-agent": 0,
     "berth prune --older-than 0": "berth prune --older-than 0 --wait",
 }

@@ -19,6 +19,14 @@ pytestmark = pytest.mark.xdist_group("manual")
 ROOT = HERE.parent.parent
 
 
+def line_of(words, expected, placeholders):
+    """What to run for a row of the tables."""
+    line = expected if isinstance(expected, str) else words
+    for placeholder, value in placeholders.items():
+        line = line.replace(placeholder, value)
+    return line
+
+
 def codes(expected):
     """Exit statuses that are right, of a row of the tables."""
     return expected if isinstance(expected, tuple) else (expected,) if isinstance(expected, int) else (0,)
@@ -35,16 +43,9 @@ def test_on_the_host(module_node_factory):
     budget_host.start(node, "tenant")
     failed = []
     for words, expected in manual.HOST.items():
-        line = expected if isinstance(expected, str) else words
+        line = line_of(words, expected, {"NAME": "tenant", "FILE": "/etc/berth/config.yaml", "/dev/sdX": "/dev/vda"})
         if words.startswith(("curl", "grep VmRSS")):
             agent_host.until_ready(node)
-        line = line.replace("NAME", "tenant").replace("FILE", "/etc/berth/config.yaml").replace("/dev/sdX", "/dev/vda")
-        line = line.replace("/proc/PID", "/proc/$(systemctl show -p MainPID --value berth-agent)")
-        line = line.replace("curl -s", "python3 -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read())'")
-        if words == "cat /run/berth/lock":
-            line = "berth verify >/dev/null & until [ -s /run/berth/lock ]; do sleep 0.1; done; cat /run/berth/lock; wait"
-        if words == "systemctl start berth-agent":
-            node.run("systemctl reset-failed berth-agent", check=False)
         # As a person's shell: a pipe's status is that of its last program.
         done = node.run(f"PAGER=cat SYSTEMD_PAGER= TERM=dumb; {line}", timeout=900, check=False)
         outcome(words, expected, done, failed)
@@ -63,9 +64,7 @@ def test_in_the_cluster():
                         "--namespace", "berth-system", "--create-namespace"], check=True, timeout=120, cwd=ROOT)
         cluster.make_node("worker-1")
         for words, expected in manual.CLUSTER.items():
-            line = expected if isinstance(expected, str) else words
-            for placeholder, value in (("NODE", "worker-1"), ("VERSION", "0.1.0"), ("REVISION", "1")):
-                line = line.replace(placeholder, value)
+            line = line_of(words, expected, {"NODE": "worker-1", "VERSION": "0.1.0", "REVISION": "1"})
             name, *rest = shlex.split(line)
             flags = [] if name == "promtool" else [f"--kubeconfig={cluster.kubeconfig}"]
             done = subprocess.run([programs[name], *flags, *rest], capture_output=True, text=True, check=False, cwd=ROOT,

@@ -56,7 +56,7 @@ class Node:
         self._record = record
         self._qemu = None
         self._cleanup = contextlib.ExitStack()
-        self.serial_log = _serial_log(self.name)
+        self.serial_log = log_path(cache_dir() / "log", f"{self.name}.serial", _SERIAL_LOGS_KEPT)
         self._folder = folder or self._cleanup.enter_context(run_folder(cache_dir() / "run", self.name))
         self._disks = state.make_disks(self._folder)
         self.repo = Repository(state.image.archive)
@@ -284,17 +284,17 @@ def _settle(node):
         raise HarnessError(f"a clean {node.suite} node boots to {verdict!r}\n{node.serial_tail()}")
 
 
-def _serial_log(name):
-    folder = cache_dir() / "log"
-    folder.mkdir(exist_ok=True)
+def log_path(folder, name, kept):
+    """The path of a new log in *folder*, of which the oldest but *kept* go."""
+    folder.mkdir(parents=True, exist_ok=True)
     # Other runs clean up here as well: what is gone when its turn comes has no age.
     ages = {}
     for old in folder.iterdir():
         with contextlib.suppress(FileNotFoundError):
             ages[old] = old.stat().st_mtime
-    for old in sorted(ages, key=ages.get)[:-_SERIAL_LOGS_KEPT]:
+    for old in sorted(ages, key=ages.get)[:-kept]:
         old.unlink(missing_ok=True)
-    return folder / f"{name}.serial"
+    return folder / name
 
 
 @contextlib.contextmanager
