@@ -4,7 +4,7 @@
 
 _berth_common="--root --config --enter-host --quiet --help --version"
 _berth_commands="plan install verify status uninstall agent config bundle quota prune pool version"
-_berth_steps="preflight kernel program daemon-json docker sysbox pool services budgets prune agent"
+_berth_steps="preflight kernel program daemon-json docker sysbox pool services containerd crio budgets prune agent"
 
 # The options of a command besides the common ones.
 _berth_options()

@@ -183,15 +183,18 @@ static int example(void)
 	for (size_t i = 0; i < spec_field_count; i++) {
 		const struct spec_field *field = &spec_fields[i];
 		struct strbuf values = STRBUF_INIT;
+		size_t n;
+		const char *name = spec_field_name(field, &n);
 
 		domain(field, &values);
-		if (new_section(i, section))
+		if (!n)
+			putchar('\n');
+		else if (new_section(i, section))
 			printf("\n#%s:\n", section);
 		comment(field->help);
 		if (values.len)
 			comment(strbuf_str(&values));
-		printf(is_text(field) ? "#  %s: \"%s\"\n" : "#  %s: %s\n",
-		       strchr(field->key, '.') + 1, field->fallback);
+		printf(is_text(field) ? "#%s%s: \"%s\"\n" : "#%s%s: %s\n", n ? "  " : "", name, field->fallback);
 		strbuf_release(&values);
 	}
 	return fflush(stdout) == 0 ? 0 : 1;

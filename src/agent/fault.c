@@ -42,13 +42,21 @@ const struct fault_rule fault_rules[FAULT_COUNT] = {
 		"systemctl unmask UNIT" },
 	[FAULT_SANDBOXES_NEED_RESTART] = {
 		"sandboxes-need-restart", "Sysbox was restarted under running sandboxes: no exec into them",
-		REPAIR_NONE, false, "restart these sandboxes: berth quota ls names them" },
+		REPAIR_EVICT, false, "restart these sandboxes: berth quota ls names them" },
 	[FAULT_API_UNREACHABLE] = {
 		"api-unreachable", "the Kubernetes API server does not answer", REPAIR_NONE, false,
 		"the node's network, the service account's token" },
 };
 
 const unsigned fault_bounds[FAULT_BUCKETS - 1] = { 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 120000 };
+
+/* What is done about it by these settings. */
+static enum fault_repair repair_of(const struct faults *faults, enum fault_id id)
+{
+	enum fault_repair repair = fault_rules[id].repair;
+
+	return repair == REPAIR_EVICT && !faults->evicts ? REPAIR_NONE : repair;
+}
 
 enum fault_news fault_is(struct faults *faults, enum fault_id id, const char *detail,
 			 uint64_t since, uint64_t now)
@@ -69,7 +77,7 @@ enum fault_news fault_is(struct faults *faults, enum fault_id id, const char *de
 	}
 	if (f->tries == 0)
 		f->due = now;
-	if (f->gave_up || f->tries < faults->give_up || fault_rules[id].repair == REPAIR_NONE)
+	if (f->gave_up || f->tries < faults->give_up || repair_of(faults, id) == REPAIR_NONE)
 		return FAULT_SEEN;
 	f->gave_up = true;
 	return FAULT_GAVE_UP;
@@ -107,7 +115,7 @@ enum fault_id fault_due(const struct faults *faults, uint64_t now, uint64_t *ret
 	for (int i = 0; i < FAULT_COUNT; i++) {
 		const struct fault *f = &faults->items[i];
 
-		if (!f->active || f->gave_up || fault_rules[i].repair == REPAIR_NONE)
+		if (!f->active || f->gave_up || repair_of(faults, (enum fault_id)i) == REPAIR_NONE)
 			continue;
 		if (f->due <= now && found == FAULT_COUNT)
 			found = (enum fault_id)i;

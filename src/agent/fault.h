@@ -40,6 +40,7 @@ enum fault_repair {
 	REPAIR_CONVERGE, /* what an installation would do, as far as node/judge.h allows */
 	REPAIR_RESUME,	 /* a stopped daemon goes on: SIGCONT */
 	REPAIR_KILL,	 /* SIGKILL; then it is dead, which is another fault */
+	REPAIR_EVICT,	 /* their pods are evicted, where the settings say so: else as REPAIR_NONE */
 };
 
 struct fault_rule {
@@ -71,6 +72,7 @@ struct fault {
 struct faults {
 	struct fault items[FAULT_COUNT];
 	unsigned give_up; /* tries */
+	bool evicts;	  /* kubernetes.stranded_pods: evict */
 };
 
 /* What changed, for the log. */

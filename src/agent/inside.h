@@ -44,6 +44,7 @@ struct agent {
 	enum fault_id repairing; /* what the worker is at; FAULT_COUNT: a look at everything */
 	bool made;		 /* this host was proven once: what is not as it should be is a fault */
 	bool withdrawn;		 /* and then berth was uninstalled: somebody's decision */
+	bool uninstalled;	 /* of that, though something of it was left */
 	uint64_t drift_since;	 /* an owned file changed then; 0: none did since the last convergence */
 	char drift_path[FAULT_DETAIL_MAX];
 	uint64_t mgr;		 /* the sysbox-mgr that sandboxes were compared with */

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/timestamp.h"
 #include "kube/object.h"
+#include "step/layout.h"
 
 #define REFRESH_MS     (30 * 60 * 1000)
 #define SOON_MS	       500   /* changes that come together are told together */
@@ -19,6 +20,7 @@
 #define FAILED_MS      1000  /* doubled with each failure... */
 #define FAILED_MAX_MS  (5 * 60 * 1000)
 #define UNREACHABLE_MS 30000 /* until it counts as a fault */
+#define HANDLER_MS     10000 /* until the kubelet has told of a new handler, and the node is asked again */
 #define EVENT_MS       60000 /* between two writes about one reason */
 #define EVENTS_MAX     32
 #define MESSAGE_MAX    512
@@ -47,6 +49,7 @@ struct kube {
 	char reason[64], message[MESSAGE_MAX];
 	struct pending_event events[EVENTS_MAX], *event; /* the one being told */
 	size_t events_len;
+	bool unheard;		/* the kubelet does not tell of the handler, though the node has it */
 	unsigned failures;	/* in a row */
 	uint64_t failing_since; /* 0: it answers */
 };
@@ -159,6 +162,7 @@ static void camel(const char *name, char ret[static 64])
 
 static void read_state(struct agent *agent)
 {
+	const struct fault *stranded = &agent->faults.items[FAULT_SANDBOXES_NEED_RESTART];
 	struct kube *kube = agent->kube;
 
 	kube->state = (struct node_state){ .ready = agent_is_ready(agent), .reason = kube->reason,
@@ -168,6 +172,9 @@ static void read_state(struct agent *agent)
 			agent->withdrawn ? "Uninstalled" : agent->made ? "NotProven" : "Installing");
 	(void)snprintf(kube->message, sizeof(kube->message), "%s", kube->state.ready ?
 			"this node is a proven sandbox host" : "this node is not proven a sandbox host");
+	if (kube->state.ready && stranded->active)
+		(void)snprintf(kube->message, sizeof(kube->message), "this node is a proven sandbox host; %s: %s",
+			       fault_rules[FAULT_SANDBOXES_NEED_RESTART].what, stranded->detail);
 	for (int i = 0; i < FAULT_COUNT && !kube->state.ready; i++) {
 		const struct fault *f = &agent->faults.items[i];
 
@@ -316,8 +323,28 @@ static void next(struct agent *agent)
 		return;
 	}
 	kube->stage = STAGE_IDLE;
-	arm(kube, kube->again ? next_round(kube) : agent_jittered(REFRESH_MS));
+	arm(kube, kube->again ? next_round(kube) : agent_jittered(kube->unheard ? HANDLER_MS : REFRESH_MS));
 	kube->again = false;
+}
+
+/*
+ * A node is a host for pods when its kubelet tells so itself: a handler that it does not name gets no pod, whatever
+ * containerd says.
+ */
+static void judge_handler(struct agent *agent)
+{
+	struct kube *kube = agent->kube;
+
+	kube->unheard = kube->state.ready && spec_has_pods(&agent->spec) &&
+			!node_has_handler(kube->node, RUNTIME_NAME);
+	if (!kube->unheard)
+		return;
+	kube->state.ready = false;
+	kube->state.state = "installing";
+	(void)snprintf(kube->reason, sizeof(kube->reason), "HandlerNotTold");
+	(void)snprintf(kube->message, sizeof(kube->message),
+		       "the node's status.runtimeHandlers does not name " RUNTIME_NAME " yet: its kubelet takes that over "
+		       "from its engine within seconds");
 }
 
 /* An answer that is fine. A node's is the node as it is now. */
@@ -343,6 +370,8 @@ static void take(struct agent *agent, const struct kube_answer *answer)
 	}
 	json_decref(kube->node);
 	kube->node = json_incref(answer->body);
+	if (kube->stage == STAGE_NODE)
+		judge_handler(agent);
 	next(agent);
 }
 

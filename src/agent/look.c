@@ -6,9 +6,8 @@
 #include "base/units.h"
 #include "change/change.h"
 #include "change/pool_now.h"
-#include "sandbox/docker_files.h"
-#include "sandbox/pool_dirs.h"
-#include "sandbox/record.h"
+#include "sandbox/name.h"
+#include "sandbox/running.h"
 #include "sandbox/settings.h"
 #include "step/layout.h"
 #include "step/pool_check.h"
@@ -87,11 +86,14 @@ static bool has_unit(const struct host *host, const char *unit)
 	return false;
 }
 
-static void look_at_daemons(const struct host *host, struct sight *sight)
+static void look_at_daemons(const struct host *host, const struct spec *spec, struct sight *sight)
 {
 	for (int i = 0; i < DAEMON_COUNT; i++) {
 		const struct daemon_rule *rule = &daemon_rules[i];
 
+		/* The containerd of a node is its kubelet's, unless Docker is here: not ours to mind. */
+		if ((i == DAEMON_DOCKER || i == DAEMON_CONTAINERD) && !spec_has_docker(spec))
+			continue;
 		sight->pids[i] = find_daemon(host, rule->unit, rule->program);
 		if (is_masked(host, rule->unit)) {
 			wrong(sight, FAULT_UNIT_MASKED, "%s is masked", rule->unit);
@@ -109,14 +111,14 @@ static void look_at_daemons(const struct host *host, struct sight *sight)
 
 /* ---- the pool ---- */
 
-static void look_at_mounts(struct sight *sight)
+static void look_at_mounts(const struct spec *spec, struct sight *sight)
 {
 	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
 	const char *missing;
 
 	if (mount_table_read_self(&table, NULL) < 0)
 		return;
-	missing = pool_missing_mount(&table);
+	missing = pool_missing_mount(&table, spec);
 	if (missing)
 		wrong(sight, FAULT_POOL_UNMOUNTED, "the pool is not mounted at %s", missing);
 }
@@ -166,8 +168,8 @@ static void look_at_pool(const struct host *host, const struct spec *spec, struc
 void look(const struct host *host, const struct spec *spec, struct sight *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	look_at_daemons(host, ret);
-	look_at_mounts(ret);
+	look_at_daemons(host, spec, ret);
+	look_at_mounts(spec, ret);
 	look_at_pool(host, spec, ret);
 	/* What follows from another is not another fault. */
 	if (ret->is[FAULT_POOL_UNMOUNTED] || ret->is[FAULT_POOL_BROKEN])
@@ -178,17 +180,18 @@ void look(const struct host *host, const struct spec *spec, struct sight *ret)
 
 /* ---- sandboxes ---- */
 
-static void add_name(const struct settings *settings, const char *id, unsigned count,
+static void add_name(const struct settings *settings, int pool, const char *id, unsigned count,
 		     char names[static FAULT_DETAIL_MAX])
 {
-	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
+	_cleanup_free_ char *name = NULL;
+	const char *engine;
 	size_t len = strlen(names);
 
 	if (count > NAMES_TOLD)
 		return;
-	(void)docker_files_read(settings->engine, id, &files, NULL);
+	(void)sandbox_name(settings, pool, id, &name, &engine);
 	(void)snprintf(names + len, FAULT_DETAIL_MAX - len, "%s%.40s%s", len ? ", " : "",
-		       files.name ? files.name : id, count == NAMES_TOLD ? "..." : "");
+		       name ? name : id, count == NAMES_TOLD ? "..." : "");
 }
 
 unsigned look_stranded(const struct host *host, char ret_names[static FAULT_DETAIL_MAX])
@@ -196,20 +199,13 @@ unsigned look_stranded(const struct host *host, char ret_names[static FAULT_DETA
 	_cleanup_(strv_release) struct strv ids = STRV_INIT;
 	_cleanup_fd_ int pool = host_open(host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
 	struct settings settings = settings_default();
-	uint64_t mgr = record_mgr();
-	unsigned count = 0;
 
 	ret_names[0] = '\0';
-	if (pool < 0 || !mgr)
+	if (pool < 0)
 		return 0;
 	(void)settings_read(SETTINGS_PATH, &settings, NULL);
-	(void)pool_dir_names(pool, POOL_SANDBOXES, &ids, NULL);
-	strv_foreach (&ids, i, id) {
-		struct record record;
-
-		if (id[0] != '.' && record_read(pool, id, &record, NULL) > 0 && record_is_running(&record) &&
-		    record.mgr && record.mgr != mgr)
-			add_name(&settings, id, count++, ret_names);
-	}
-	return count;
+	(void)running_stranded(pool, &ids, NULL);
+	strv_foreach (&ids, i, id)
+		add_name(&settings, pool, id, (unsigned)i, ret_names);
+	return (unsigned)ids.len;
 }

@@ -111,6 +111,7 @@ static int read_spec(struct agent *agent, struct spec *ret, struct error *err)
 static void use_spec(struct agent *agent)
 {
 	agent->faults.give_up = (unsigned)agent->spec.agent.give_up;
+	agent->faults.evicts = spec_has_pods(&agent->spec) && agent->spec.kubernetes.stranded_pods == STRANDED_EVICT;
 	say_format(agent->options->log_format ? strcmp(agent->options->log_format, "json") == 0 :
 						agent->spec.agent.log_format == LOG_FORMAT_JSON);
 }
@@ -131,7 +132,8 @@ static void on_hangup(evutil_socket_t fd, short what, void *userdata)
 	agent->spec = fresh;
 	use_spec(agent);
 	say(SAY_INFO, "settings read again");
-	agent->made = agent->made && host_exists(&agent->host, JOURNAL_FILE);
+	agent->made = agent->made && !agent->uninstalled && host_exists(&agent->host, JOURNAL_FILE);
+	agent->uninstalled = false;
 	faults_forgive(&agent->faults, monotonic_ms());
 	agent_arm(agent->recheck_timer, 0);
 }

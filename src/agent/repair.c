@@ -72,14 +72,17 @@ void agent_set_fault(struct agent *agent, enum fault_id id, bool is, const char 
 
 /* ---- looking ---- */
 
-/* A restart of Sysbox, or of a sandbox: which of them have lost their Sysbox? */
+/*
+ * A restart of Sysbox, or of a sandbox: which of them have lost their Sysbox? Docker tells when one goes; of a pod its
+ * mounts do, so once there are any they are counted at each look.
+ */
 static void look_at_sandboxes(struct agent *agent)
 {
 	uint64_t mgr = record_mgr();
 	char names[FAULT_DETAIL_MAX], detail[FAULT_DETAIL_MAX];
 	unsigned count;
 
-	if (!docker_watch_take(agent) && mgr == agent->mgr)
+	if (!docker_watch_take(agent) && mgr == agent->mgr && !agent->faults.items[FAULT_SANDBOXES_NEED_RESTART].active)
 		return;
 	agent->mgr = mgr;
 	count = look_stranded(&agent->host, names);
@@ -174,7 +177,7 @@ static bool was_replaced(struct agent *agent)
 /* Uninstalled beneath us: the journal that was there is not there any more. */
 static bool must_not_touch(struct agent *agent)
 {
-	bool gone = agent->made && !host_exists(&agent->host, JOURNAL_FILE);
+	bool gone = agent->made && (agent->uninstalled || !host_exists(&agent->host, JOURNAL_FILE));
 
 	if (was_replaced(agent))
 		return true;
@@ -208,6 +211,17 @@ static void send_signal(struct agent *agent, enum fault_id id, int number)
 	agent_look_in(agent, number == SIGCONT ? 50 : 200);
 }
 
+/* As its settings say, which berth keeps: else its next start ends what runs. */
+static bool has_live_restore(const struct agent *agent)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ json_t *settings = NULL;
+	size_t len = 0;
+
+	return host_read(&agent->host, DAEMON_JSON, FILE_CAP_DEFAULT, &text, &len) == 0 &&
+	       json_parse(text, len, DAEMON_JSON, &settings, NULL) == 0 && json_get_bool(settings, "live-restore", false);
+}
+
 static void repair(struct agent *agent, enum fault_id id)
 {
 	fault_try(&agent->faults, id, monotonic_ms());
@@ -217,11 +231,17 @@ static void repair(struct agent *agent, enum fault_id id)
 					      TASK_START : TASK_CONVERGE_QUICK);
 		return;
 	}
+	if (fault_rules[id].repair == REPAIR_EVICT) {
+		run_worker(agent, id, TASK_EVICT);
+		return;
+	}
 	/* One that somebody has stopped may go on; only one that is awake and silent is killed. */
 	if (fault_rules[id].repair == REPAIR_RESUME || process_is_stopped(daemon_of(agent, id)))
 		send_signal(agent, id, SIGCONT);
-	else
+	else if (has_live_restore(agent))
 		send_signal(agent, id, SIGKILL);
+	else
+		tell(agent, id, fault_failed(&agent->faults, id, true, "without live-restore its containers would end"));
 }
 
 void agent_repair_next(struct agent *agent)
@@ -305,8 +325,10 @@ int agent_read_journal(struct agent *agent, struct error *err)
 
 	if (r < 0)
 		return r;
-	if (journal.len)
-		agent->made = journal.ever_verified;
+	/* What was taken back before this agent's time is to be made again; beneath it, is not. */
+	agent->uninstalled = agent->made && journal.uninstalled;
+	if (journal.len && !agent->uninstalled)
+		agent->made = journal.ever_verified && !journal.uninstalled;
 	return watch_files(agent, &journal, err);
 }
 
@@ -338,11 +360,14 @@ static void take_drift(struct agent *agent, const struct worker_result *result, 
 	agent_set_fault(agent, FAULT_DRIFT, false, "", 0);
 }
 
-/* A unit was started, or was not; the rest of the host is looked at soon. */
+/* A unit was started, pods were evicted, or not; the rest of the host is looked at soon. */
 static void started(struct agent *agent, enum fault_id id, const struct worker_result *result)
 {
 	agent_look_now(agent, monotonic_ms());
 	if (result->exit_code != EXIT_DONE)
+		say(SAY_WARN, "a repair failed", "fault", fault_rules[id].name, "why", result->message);
+	/* A disruption budget may hold for days: that is asked again, ever more slowly, and never given up. */
+	if (result->exit_code != EXIT_DONE && agent->task != TASK_EVICT && agent->faults.items[id].active)
 		tell(agent, id, fault_failed(&agent->faults, id, false, result->message));
 	agent_arm(agent->recheck_timer, BUSY_MS);
 	agent_repair_next(agent);
@@ -361,11 +386,11 @@ void agent_worker_done(void *userdata, const struct worker_result *result)
 		agent_arm(agent->recheck_timer, BUSY_MS);
 		return;
 	}
-	agent->proven = agent->task == TASK_START ? agent->proven : ok && !result->left;
-	if (agent->task == TASK_START) {
+	if (agent->task == TASK_START || agent->task == TASK_EVICT) {
 		started(agent, id, result);
 		return;
 	}
+	agent->proven = ok && !result->left;
 	agent->converged[!ok ? CONVERGE_FAILED : result->changed ? CONVERGE_CHANGED : CONVERGE_UNCHANGED]++;
 	if (ok)
 		agent->last_success = time(NULL);

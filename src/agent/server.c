@@ -1,7 +1,9 @@
 #include "agent/server.h"
 
+#include <dirent.h>
 #include <event2/buffer.h>
 #include <event2/http.h>
+#include <event2/listener.h>
 
 #include "agent/inside.h"
 #include "agent/metrics.h"
@@ -9,15 +11,18 @@
 #include "base/clock.h"
 #include "spec/listen.h"
 
-#define HEADERS_MAX   8192
-#define TIMEOUT_S     10
-#define ANSWER_AGE_MS 1000 /* of /metrics: a hundred scrapers cost what one does */
+#define HEADERS_MAX	8192
+#define TIMEOUT_S	10
+#define DESCRIPTORS_MAX 256  /* of the whole process; a service has 1024 */
+#define ANSWER_AGE_MS	1000 /* of /metrics: a hundred scrapers cost what one does */
 
 struct server {
 	struct evhttp *http;
 	struct usages usages;
 	struct strbuf answer;
 	uint64_t answered; /* when `answer` was made, 0: never */
+	struct evconnlistener *listener; /* of http's */
+	struct event *again;		 /* listens again */
 };
 
 static void send_text(struct evhttp_request *request, int code, const char *reason, const char *type,
@@ -88,9 +93,53 @@ static void answer_other(struct evhttp_request *request, void *userdata)
 	send_text(request, HTTP_NOTFOUND, "Not Found", "text/plain", "/metrics, /healthz, /readyz\n", 28);
 }
 
+static bool are_too_many(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	if (!dir)
+		return true;
+	while (readdir(dir))
+		n++;
+	(void)closedir(dir);
+	return n > DESCRIPTORS_MAX;
+}
+
+/*
+ * Each connection is a descriptor, and who can connect can hold many: the agent needs its own to look and to repair. They
+ * wait in the kernel's queue meanwhile, and idle ones end by their time.
+ */
+static void listen_where_room_is(struct server *server)
+{
+	static const struct timeval PAUSE = { .tv_sec = 1 };
+
+	if (!are_too_many()) {
+		(void)evconnlistener_enable(server->listener);
+		return;
+	}
+	(void)evconnlistener_disable(server->listener);
+	(void)evtimer_add(server->again, &PAUSE);
+}
+
+static struct bufferevent *on_connection(struct event_base *base, void *userdata)
+{
+	(void)base;
+	listen_where_room_is(userdata);
+	return NULL; /* evhttp makes it */
+}
+
+static void listen_again(evutil_socket_t fd, short what, void *userdata)
+{
+	(void)fd;
+	(void)what;
+	listen_where_room_is(userdata);
+}
+
 int server_open(struct agent *agent, const char *listen, struct error *err)
 {
 	struct server *server = calloc(1, sizeof(*server));
+	struct evhttp_bound_socket *bound;
 	unsigned short port;
 	char address[LISTEN_ADDRESS_MAX];
 
@@ -110,8 +159,12 @@ int server_open(struct agent *agent, const char *listen, struct error *err)
 	(void)evhttp_set_cb(server->http, "/healthz", answer_health, agent);
 	(void)evhttp_set_cb(server->http, "/readyz", answer_ready, agent);
 	evhttp_set_gencb(server->http, answer_other, agent);
-	if (evhttp_bind_socket(server->http, address, port) < 0)
+	server->again = evtimer_new(agent->base, listen_again, server);
+	bound = server->again ? evhttp_bind_socket_with_handle(server->http, address, port) : NULL;
+	if (!bound)
 		return error_errno(err, errno ? errno : EADDRNOTAVAIL, "answer at %s", listen);
+	server->listener = evhttp_bound_socket_get_listener(bound);
+	evhttp_set_bevcb(server->http, on_connection, server);
 	return 0;
 }
 
@@ -121,6 +174,8 @@ void server_close(struct agent *agent)
 
 	if (!server)
 		return;
+	if (server->again)
+		event_free(server->again);
 	if (server->http)
 		evhttp_free(server->http);
 	usages_release(&server->usages);

@@ -7,10 +7,12 @@
 #include "agent/repair.h"
 #include "agent/say.h"
 #include "base/backoff.h"
+#include "base/clock.h"
 #include "kube/object.h"
 
 #define LEASE_S		 600 /* of an agent that died with it */
 #define RENEW_MS	 (LEASE_S * 1000 / 3)
+#define MARGIN_MS	 60000 /* before its end, others may think that it has come */
 #define TRY_AGAIN_MS	 15000 /* all of them are taken, or the API server does not answer: doubled each time... */
 #define TRY_AGAIN_MAX_MS (5 * 60 * 1000)
 #define SOON_MS		 5000 /* after the API server was away: on the average */
@@ -25,6 +27,8 @@ struct slots {
 	unsigned tries;	 /* in vain, in a row; the last because of... */
 	char why[512];
 	bool wanted;	 /* else what is held, or comes, is given back */
+	uint64_t asked;	 /* when it was last asked for, monotonic_ms()... */
+	uint64_t granted; /* ...and so for how long it is ours: from then on */
 	json_t *lease;	 /* as it was last seen */
 };
 
@@ -89,6 +93,7 @@ static void take(struct agent *agent, json_t *lease, enum slot_stage stage)
 
 	(void)snprintf(name, sizeof(name), "berth-slot-%u", slots->number);
 	slots->stage = stage;
+	slots->asked = monotonic_ms();
 	ask(agent, lease ? "PUT" : "POST", path_of(agent, !lease),
 	    lease_take(lease, name, namespace_of(agent),
 		       agent->options->node_name, time(NULL), LEASE_S));
@@ -123,10 +128,17 @@ static void give_back(struct agent *agent)
 	ask(agent, "PUT", path_of(agent, false), lease_give_back(slots->lease));
 }
 
-static void hold(struct agent *agent, json_t *lease, bool taken)
+static bool is_in_time(const struct slots *slots)
+{
+	return monotonic_ms() - slots->granted < (uint64_t)LEASE_S * 1000 - MARGIN_MS;
+}
+
+static void hold(struct agent *agent, json_t *lease, bool granted, bool taken)
 {
 	struct slots *slots = agent->slots;
 
+	if (granted)
+		slots->granted = slots->asked;
 	slots->stage = SLOT_HELD;
 	slots->tries = 0;
 	slots->why[0] = '\0';
@@ -171,7 +183,7 @@ static void on_answer(void *userdata, const struct kube_answer *answer)
 		return;
 	case SLOT_TAKE:
 		if (fine)
-			hold(agent, answer->body, true);
+			hold(agent, answer->body, true, true);
 		else if (answer->status == 409)
 			look_at_next(agent); /* another node was quicker */
 		else
@@ -180,11 +192,13 @@ static void on_answer(void *userdata, const struct kube_answer *answer)
 	case SLOT_RENEW:
 		if (gone)
 			say(SAY_WARN, "the slot of the pool was taken away", "why", answer->why);
+		else if (!fine && !is_in_time(slots))
+			say(SAY_WARN, "the slot of the pool was lost: its time is over", "why", answer->why);
 		/* Without an answer it is ours as long as its time goes: another try is before its end. */
-		if (gone)
+		if (gone || (!fine && !is_in_time(slots)))
 			given_back(agent);
 		else
-			hold(agent, fine ? answer->body : slots->lease, false);
+			hold(agent, fine ? answer->body : slots->lease, fine, false);
 		return;
 	case SLOT_GIVE_BACK:
 		given_back(agent);
@@ -232,7 +246,8 @@ bool slot_is_held(const struct agent *agent)
 {
 	const struct slots *slots = agent->slots;
 
-	return !agent->kube || (slots && slots->wanted && (slots->stage == SLOT_HELD || slots->stage == SLOT_RENEW));
+	return !agent->kube || (slots && slots->wanted && is_in_time(slots) &&
+				(slots->stage == SLOT_HELD || slots->stage == SLOT_RENEW));
 }
 
 void slot_want(struct agent *agent)

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 
 #include "change/change.h"
-#include "sandbox/docker_files.h"
+#include "sandbox/name.h"
 #include "sandbox/orphans.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/record.h"
@@ -39,20 +39,18 @@ static size_t place_of(const struct usages *usages, const char *id)
 	return low;
 }
 
-static struct usage *add(struct usages *usages, size_t place, const char *id, const char *engine_root)
+static struct usage *add(struct usages *usages, size_t place, int pool, const char *id,
+			 const struct settings *settings)
 {
 	struct usage *items = reallocarray(usages->items, usages->len + 1, sizeof(*items));
-	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
-	struct usage fresh = { .engine = "" };
+	struct usage fresh = { 0 };
 
 	if (!items)
 		return NULL;
 	usages->items = items;
 	fresh.id = strdup(id);
-	if (docker_files_read(engine_root, id, &files, NULL) > 0) {
-		fresh.name = TAKE_PTR(files.name);
-		fresh.engine = "docker";
-	}
+	if (!sandbox_name(settings, pool, id, &fresh.name, &fresh.engine))
+		fresh.engine = "";
 	if (!fresh.name)
 		fresh.name = strdup("");
 	if (!fresh.id || !fresh.name) {
@@ -65,7 +63,7 @@ static struct usage *add(struct usages *usages, size_t place, const char *id, co
 	return &items[place];
 }
 
-static void refresh_one(struct usages *usages, int pool, const char *id, const char *engine_root)
+static void refresh_one(struct usages *usages, int pool, const char *id, const struct settings *settings)
 {
 	size_t place = place_of(usages, id);
 	bool known = place < usages->len && strcmp(usages->items[place].id, id) == 0;
@@ -76,9 +74,9 @@ static void refresh_one(struct usages *usages, int pool, const char *id, const c
 	if (record_read(pool, id, &record, NULL) <= 0 || quota_get(pool, record.project, &quota, NULL) < 0)
 		return;
 	/* Gone, and nothing of it left: berth quota reconcile will note that. */
-	if (!quota.used && !record_is_running(&record) && !docker_has_container(engine_root, id, NULL))
+	if (!quota.used && !record_is_running(&record) && !sandbox_is_kept(settings, id))
 		return;
-	u = known ? &usages->items[place] : add(usages, place, id, engine_root);
+	u = known ? &usages->items[place] : add(usages, place, pool, id, settings);
 	if (!u)
 		return;
 	u->quota = quota;
@@ -132,7 +130,7 @@ int usages_refresh(struct usages *usages, const struct host *host, struct error 
 	r = pool_dir_names(pool, POOL_SANDBOXES, &ids, err);
 	strv_foreach (&ids, i, id) {
 		if (id[0] != '.')
-			refresh_one(usages, pool, id, settings.engine);
+			refresh_one(usages, pool, id, &settings);
 	}
 	drop_unseen(usages);
 	count_orphans(usages, pool);

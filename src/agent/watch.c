@@ -112,15 +112,33 @@ static void on_files(evutil_socket_t fd, short what, void *userdata)
 
 static int add_owned(struct file_watch *files, const struct journal *journal, struct error *err)
 {
-	static const char *const KINDS[] = { "file", "json", "copy" };
+	/* Whether its target is a file, and what other file its `want` names. */
+	static const struct {
+		const char *kind;
+		bool target;
+		const char *other;
+	} KINDS[] = {
+		{ "file", true, NULL },
+		{ "json", true, NULL },
+		{ "copy", true, NULL },
+		{ "handler", true, "config" }, /* its drop-in, and what imports it */
+		{ "crio-handler", true, NULL },
+		{ "kubelet-switch", false, "drop_in" },
+	};
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < journal->len; i++) {
+	for (size_t i = 0; i < journal->len; i++) {
 		const struct journal_entry *e = &journal->entries[i];
 
 		for (size_t k = 0; r == 0 && k < ARRAY_SIZE(KINDS); k++) {
-			if (journal_in_force(e) && !e->outcome && strcmp(e->kind, KINDS[k]) == 0)
+			const char *other = KINDS[k].other ? json_get_string(e->want, KINDS[k].other) : NULL;
+
+			if (!journal_in_force(e) || e->outcome || strcmp(e->kind, KINDS[k].kind) != 0)
+				continue;
+			if (KINDS[k].target)
 				r = file_watch_add(files, e->target, err);
+			if (r == 0 && other)
+				r = file_watch_add(files, other, err);
 		}
 	}
 	return r;

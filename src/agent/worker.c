@@ -169,6 +169,8 @@ static void spell(const struct worker_order *order, const char *argv[static 12])
 		argv[n++] = WAIT;
 		if (order->task == TASK_CONVERGE_QUICK)
 			argv[n++] = "--quick";
+		if (order->task == TASK_EVICT)
+			argv[n++] = "--evict-stranded";
 		if (order->task == TASK_START) {
 			argv[n++] = "--unit";
 			argv[n++] = order->unit;

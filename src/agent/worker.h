@@ -42,6 +42,7 @@ enum worker_task {
 	TASK_CONVERGE,	     /* and prove it by a sandbox */
 	TASK_CONVERGE_QUICK, /* and prove it without */
 	TASK_START,	     /* start `unit` again, and nothing else */
+	TASK_EVICT,	     /* evict the pods whose Sysbox was restarted under them, and nothing else */
 	TASK_PLAN,	     /* only say what is to be done: exit code 2 where there is something */
 };
 

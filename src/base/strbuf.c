@@ -14,6 +14,14 @@ void strbuf_reset(struct strbuf *sb)
 		sb->data[0] = '\0';
 }
 
+void strbuf_cut(struct strbuf *sb, size_t len)
+{
+	if (len >= sb->len)
+		return;
+	sb->len = len;
+	sb->data[len] = '\0';
+}
+
 static bool reserve(struct strbuf *sb, size_t more)
 {
 	size_t cap = sb->cap ? sb->cap : 64;
@@ -27,8 +35,9 @@ static bool reserve(struct strbuf *sb, size_t more)
 	need = sb->len + more + 1;
 	if (need <= sb->cap)
 		return true;
-	while (cap < need)
-		cap += cap / 2 + 64;
+	/* By halves for many small pieces; exactly as much for a large one. */
+	cap += cap / 2 + 64;
+	cap = cap < need ? need : cap;
 	data = realloc(sb->data, cap);
 	if (!data) {
 		sb->failed = true;

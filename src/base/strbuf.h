@@ -29,6 +29,9 @@ void strbuf_putc(struct strbuf *sb, char c);
 void strbuf_printf(struct strbuf *sb, const char *fmt, ...) _printf_(2, 3);
 void strbuf_vprintf(struct strbuf *sb, const char *fmt, va_list ap) _printf_(2, 0);
 
+/* Keep the first `len` bytes. */
+void strbuf_cut(struct strbuf *sb, size_t len);
+
 /* Drop the first `len` bytes. */
 void strbuf_consume(struct strbuf *sb, size_t len);
 

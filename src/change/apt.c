@@ -199,9 +199,22 @@ int apt_configure_pending(struct change_context *ctx, struct error *err)
 	return r;
 }
 
+/* Those of them that dpkg knows: apt fails at a name that is neither installed nor in a repository. */
+static int known_of(struct change_context *ctx, const struct strv *names, struct strv *ret, struct error *err)
+{
+	_cleanup_(package_db_release) struct package_db db = { 0 };
+	int r = package_db_read(ctx->host, PACKAGES_APT, &db, err);
+
+	strv_foreach (names, i, name) {
+		if (r == 0 && package_db_find(&db, name) && strv_add(ret, name) < 0)
+			r = error_errno(err, ENOMEM, "look for the packages");
+	}
+	return r;
+}
+
 /*
  * docker.io's prerm leaves a script in /var/lib/docker that its purge runs to delete all data below
- * it: remove first, take the script away, then purge.
+ * it: remove first, take the script away, then purge what has left settings.
  */
 int apt_purge(struct change_context *ctx, const struct strv *names, struct error *err)
 {
@@ -210,13 +223,18 @@ int apt_purge(struct change_context *ctx, const struct strv *names, struct error
 	static const char *const REMOVE[] = { "-oDPkg::ConfigurePending=false", REMOVE_BROKEN,
 					      "remove", NULL };
 	static const char *const PURGE[] = { REMOVE_BROKEN, "purge", NULL };
-	int r = apt_run_quietly(ctx, REMOVE, names, "the packages cannot be removed", err);
+	_cleanup_(strv_release) struct strv there = STRV_INIT, left = STRV_INIT;
+	int r = known_of(ctx, names, &there, err);
 
+	if (r == 0 && there.len)
+		r = apt_run_quietly(ctx, REMOVE, &there, "the packages cannot be removed", err);
 	if (r == 0)
 		r = host_remove(ctx->host, "/var/lib/docker/nuke-graph-directory.sh", err);
 	if (r == 0)
-		r = apt_run_quietly(ctx, PURGE, names, "the packages' settings cannot be removed",
-				    err);
+		r = known_of(ctx, names, &left, err);
+	if (r == 0)
+		r = left.len ? apt_run_quietly(ctx, PURGE, &left, "the packages' settings cannot be removed", err) :
+			       apt_configure_pending(ctx, err);
 	context_changed(ctx);
 	return r;
 }
@@ -226,9 +244,13 @@ int apt_simulate_purge(struct change_context *ctx, const struct strv *names,
 {
 	static const char *const WORDS[] = { "--simulate", "purge", NULL };
 	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	int r = apt_run(ctx, WORDS, names, &result, "apt cannot plan the removal", err);
-	char *save = result.out.data;
+	_cleanup_(strv_release) struct strv there = STRV_INIT;
+	int r = known_of(ctx, names, &there, err);
+	char *save;
 
+	if (r == 0 && there.len)
+		r = apt_run(ctx, WORDS, &there, &result, "apt cannot plan the removal", err);
+	save = result.out.data;
 	while (r == 0 && save) {
 		char *line = strsep(&save, "\n");
 		const char *verb = strsep(&line, " ");

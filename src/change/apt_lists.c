@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "change/apt_run.h"
+#include "change/package_manager.h"
 #include "sys/dir_names.h"
 
 static int open_lists(const struct change_context *ctx)
@@ -61,4 +62,28 @@ int apt_update_afresh(struct change_context *ctx, struct error *err)
 	int r = forget(ctx, err);
 
 	return r < 0 ? r : apt_update(ctx, &whole, err);
+}
+
+int apt_candidate(struct change_context *ctx, const char *name, char **ret, struct error *err)
+{
+	static const char WORD[] = "Candidate: ";
+	_cleanup_(strv_release) struct strv argv = STRV_INIT;
+	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
+	struct spawn_options options = { .timeout_ms = ctx->package_lock_ms };
+	const char *at;
+	int r;
+
+	*ret = NULL;
+	if (!apt_has_lists(ctx))
+		return error_set(err, EAGAIN, "apt has no lists of packages yet");
+	if (strv_add(&argv, "apt-cache") < 0 || apt_places(ctx, &argv) < 0 || strv_add(&argv, "policy") < 0 ||
+	    strv_add(&argv, name) < 0)
+		return error_errno(err, ENOMEM, "ask for the package '%s'", name);
+	r = host_check(ctx->host, (const char *const *)argv.items, &options, &result, err);
+	if (r < 0)
+		return r;
+	at = strstr(strbuf_str(&result.out), WORD);
+	at = at ? at + sizeof(WORD) - 1 : "";
+	/* "(none)" of one that it has heard of. */
+	return package_take_version(at, ret, err);
 }

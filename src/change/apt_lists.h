@@ -21,4 +21,7 @@ int apt_update(struct change_context *ctx, bool *ret_whole, struct error *err);
  */
 int apt_update_afresh(struct change_context *ctx, struct error *err);
 
+/* The version that apt would install: package_manager.h, candidate. */
+int apt_candidate(struct change_context *ctx, const char *name, char **ret, struct error *err);
+
 #endif

@@ -8,48 +8,65 @@ static const char *const ENVIRONMENT[] = {
 	"UCF_FORCE_CONFFOLD=1",		  NULL,
 };
 
-/* The last line apt or dpkg said, shown while it works. */
-static void show_line(void *userdata, int stream, const char *line)
+/* What is kept of the hundreds of lines of a transaction: those that tell why it failed. */
+struct apt_said {
+	struct change_context *ctx;
+	char best[400];	  /* the first error of dpkg or apt */
+	char reason[200]; /* the line below, where that one ends in a colon */
+	char last[400];
+	bool reason_next;
+};
+
+static void keep(char *to, size_t size, const char *line)
+{
+	(void)snprintf(to, size, "%s", line);
+}
+
+/* The last line apt or dpkg said is shown while it works. */
+static void take_line(void *userdata, int stream, const char *line)
 {
 	static const char *const WORTH[] = { "Get:",	   "Unpacking ",	   "Setting up ",
 					     "Selecting ", "Processing triggers ", "Removing ",
 					     "Purging ",   "update-initramfs: " };
-	struct change_context *ctx = userdata;
+	struct apt_said *said = userdata;
 
 	(void)stream;
+	if (!*line)
+		return;
+	keep(said->last, sizeof(said->last), line);
+	/* "dpkg: error processing archive X (--unpack):" has it on the line below. */
+	if (said->reason_next)
+		keep(said->reason, sizeof(said->reason), line);
+	said->reason_next = false;
+	if (!*said->best && (strncmp(line, "E: ", 3) == 0 || strncmp(line, "dpkg: error", 11) == 0)) {
+		keep(said->best, sizeof(said->best), line);
+		said->reason_next = line[strlen(line) - 1] == ':';
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(WORTH); i++) {
 		if (strncmp(line, WORTH[i], strlen(WORTH[i])) == 0) {
-			progress_activity(ctx->progress, line);
+			progress_activity(said->ctx->progress, line);
 			return;
 		}
 	}
 }
 
-/* The line of apt's output that tells most: an error of dpkg or apt with its reason, else the last
- * one. */
-static void tell_failure(const struct spawn_result *result, const char *what, struct error *err)
+static void tell_failure(const struct apt_said *said, const char *what, struct error *err)
 {
-	_cleanup_free_ char *text =
-		xasprintf("%s\n%s", strbuf_str(&result->out), strbuf_str(&result->err));
-	const char *best = NULL, *last = NULL, *reason = NULL;
-	char *save = text;
+	if (*said->last)
+		(void)error_set(err, err->code, "%s: %s%s", what, *said->best ? said->best : said->last,
+				said->reason);
+}
 
-	while (save) {
-		char *line = strsep(&save, "\n");
+int apt_places(const struct change_context *ctx, struct strv *argv)
+{
+	int r = 0;
 
-		if (!*line)
-			continue;
-		last = line;
-		/* "dpkg: error processing archive X (--unpack):" has it on the line below. */
-		if (best && !reason)
-			reason = best[strlen(best) - 1] == ':' ? line : "";
-		if (!best &&
-		    (strncmp(line, "E: ", 3) == 0 || strncmp(line, "dpkg: error", 11) == 0))
-			best = line;
-	}
-	if (best || last)
-		(void)error_set(err, err->code, "%s: %.400s%.200s", what, best ? best : last,
-				reason ? reason : "");
+	if (!ctx->bundle_dir)
+		return 0;
+	r = strv_addf(argv, "-oDir::Etc::SourceList=%s/sources.list", ctx->bundle_dir);
+	if (r == 0)
+		r = strv_add(argv, "-oDir::Etc::SourceParts=-");
+	return r < 0 ? r : strv_addf(argv, "-oDir::State::Lists=%s/lists", ctx->bundle_dir);
 }
 
 static int apt_options(const struct change_context *ctx, struct strv *argv)
@@ -84,23 +101,31 @@ static int apt_options(const struct change_context *ctx, struct strv *argv)
 	if (r == 0)
 		r = strv_addf(argv, "-oDPkg::Lock::Timeout=%" PRIu64,
 			      ctx->package_lock_ms / 1000 + 1);
-	if (r == 0 && ctx->bundle_dir) {
-		r = strv_addf(argv, "-oDir::Etc::SourceList=%s/sources.list", ctx->bundle_dir);
-		if (r == 0)
-			r = strv_add(argv, "-oDir::Etc::SourceParts=-");
-		if (r == 0)
-			r = strv_addf(argv, "-oDir::State::Lists=%s/lists", ctx->bundle_dir);
-	}
+	return r < 0 ? r : apt_places(ctx, argv);
+}
+
+/* `result` NULL: nothing is kept but why it failed. */
+static int run(struct change_context *ctx, const char *const *argv, struct spawn_result *result,
+	       const char *what, struct error *err)
+{
+	struct apt_said said = { .ctx = ctx };
+	struct spawn_options options = { .env = ENVIRONMENT,
+					 .timeout_ms = ctx->packages_ms,
+					 .output_cap = result ? 0 : 1,
+					 .on_line = take_line,
+					 .userdata = &said };
+	int r = package_lock_wait(ctx, err);
+
+	if (r == 0)
+		r = host_check(ctx->host, argv, &options, result, err);
+	if (r == -EPROTO)
+		tell_failure(&said, what, err);
 	return r;
 }
 
 int apt_run(struct change_context *ctx, const char *const *words, const struct strv *items,
 	    struct spawn_result *result, const char *what, struct error *err)
 {
-	struct spawn_options options = { .env = ENVIRONMENT,
-					 .timeout_ms = ctx->packages_ms,
-					 .on_line = show_line,
-					 .userdata = ctx };
 	_cleanup_(strv_release) struct strv argv = STRV_INIT;
 	int r = apt_options(ctx, &argv);
 
@@ -110,36 +135,17 @@ int apt_run(struct change_context *ctx, const char *const *words, const struct s
 		r = strv_add(&argv, items->items[i]);
 	if (r < 0)
 		return error_errno(err, r, "run apt-get");
-	r = package_lock_wait(ctx, err);
-	if (r < 0)
-		return r;
-	r = host_check(ctx->host, (const char *const *)argv.items, &options, result, err);
-	if (r == -EPROTO)
-		tell_failure(result, what, err);
-	return r;
+	return run(ctx, (const char *const *)argv.items, result, what, err);
 }
 
 int apt_run_quietly(struct change_context *ctx, const char *const *words, const struct strv *items,
 		    const char *what, struct error *err)
 {
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-
-	return apt_run(ctx, words, items, &result, what, err);
+	return apt_run(ctx, words, items, NULL, what, err);
 }
 
 int apt_run_dpkg(struct change_context *ctx, const char *const *argv, const char *what,
 		 struct error *err)
 {
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	struct spawn_options options = { .env = ENVIRONMENT,
-					 .timeout_ms = ctx->packages_ms,
-					 .on_line = show_line,
-					 .userdata = ctx };
-	int r = package_lock_wait(ctx, err);
-
-	if (r == 0)
-		r = host_check(ctx->host, argv, &options, &result, err);
-	if (r == -EPROTO)
-		tell_failure(&result, what, err);
-	return r;
+	return run(ctx, argv, NULL, what, err);
 }

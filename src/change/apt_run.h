@@ -7,9 +7,12 @@
 
 #include "change/change.h"
 
+/* Options by which apt's programs see a bundle alone, where there is one. -ENOMEM. */
+int apt_places(const struct change_context *ctx, struct strv *argv);
+
 /*
  * apt-get `words` `items` (may be NULL). `what` begins the message of a failure, which is -EPROTO:
- * the program's own words follow. `result` is the caller's (spawn_result_release).
+ * the program's own words follow. `result` is the caller's (spawn_result_release), or NULL.
  */
 int apt_run(struct change_context *ctx, const char *const *words, const struct strv *items,
 	    struct spawn_result *result, const char *what, struct error *err);

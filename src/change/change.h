@@ -55,6 +55,9 @@ void context_changed(struct change_context *ctx);
 /* daemon-reload where unit files changed since the last one. */
 int context_reload(struct change_context *ctx, struct error *err);
 
+/* `systemctl VERB UNIT` behind that, within ctx->services_ms, told as what is going on. */
+int context_verb(struct change_context *ctx, const char *verb, const char *unit, struct error *err);
+
 /* A unit was enabled: it counts as that, and systemd is told by context_end(), once for all of them. */
 int context_enabled(struct change_context *ctx, const char *unit, struct error *err);
 
@@ -116,6 +119,34 @@ struct change_kind {
 	int (*apply)(struct change_context *ctx, const struct change *change, const json_t *before,
 		     json_t **ret_after, struct error *err);
 
+	/*
+	 * Optional, of one that `repeats`: what its record says when it is made once more, of both times: undo() goes by it.
+	 * `once` is what it said; `found` as capture() had it before this time. New values; NULL without memory.
+	 */
+	json_t *(*unite_want)(const json_t *once, const json_t *now);
+	json_t *(*unite_after)(const json_t *once, const json_t *found, const json_t *now);
+
+	/*
+	 * Optional: what apply() would have left, of one that was cut off and is found made. Without it the record says no
+	 * more than that it is done.
+	 */
+	int (*finished)(struct change_context *ctx, const struct change_record *record, json_t **ret_after,
+			struct error *err);
+
+	/*
+	 * Optional: behind a run that was cut off, in apply() or in undo(): bring the host to where what is left can be
+	 * looked at and planned. One that was begun, and that holds() would find made, it finishes: `ret_after` is then
+	 * what apply() would have left. Not of a rooted host.
+	 */
+	int (*resume)(struct change_context *ctx, const struct change_record *record, json_t **ret_after,
+		      struct error *err);
+
+	/*
+	 * Optional: 0 when undo() would find nothing in its way. Asked of all changes before the first of them is
+	 * undone, so that what is refused is refused whole. Not of a rooted host.
+	 */
+	int (*may_undo)(struct change_context *ctx, const struct change_record *record, struct error *err);
+
 	/* `why` gets one line when the outcome is UNDO_LEFT, or to be told with another. Must itself
 	 * be repeatable after a cut. */
 	int (*undo)(struct change_context *ctx, const struct change_record *record,
@@ -145,6 +176,9 @@ extern const struct change_kind change_stop;	   /* a unit stopped while things m
 extern const struct change_kind change_pool;	   /* an XFS file system in an image or on a device */
 extern const struct change_kind change_pool_dir;   /* a directory of the pool */
 extern const struct change_kind change_enforce;	   /* limits of the mounted pool enforced */
+extern const struct change_kind change_handler;	   /* a runtime handler of the node's containerd */
+extern const struct change_kind change_crio_handler; /* a runtime handler of CRI-O */
+extern const struct change_kind change_kubelet_switch; /* the kubelet on another engine */
 extern const struct change_kind change_move;	   /* a directory's content moved into the pool */
 
 #endif

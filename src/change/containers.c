@@ -19,28 +19,33 @@ static json_t *read_note(const struct host *host)
 	return json_array();
 }
 
-int containers_note(struct change_context *ctx, struct error *err)
+static int write_note(const struct host *host, const json_t *ids, struct error *err)
 {
 	static const struct file_attrs ATTRS = { .mode = 0600 };
+	_cleanup_free_ char *text = json_line(ids);
+
+	return text ? host_write(host, NOTE, text, strlen(text), &ATTRS, err) :
+		      error_errno(err, ENOMEM, "note the running containers");
+}
+
+int containers_note(struct change_context *ctx, struct error *err)
+{
 	_cleanup_(docker_containers_release) struct docker_containers list = DOCKER_CONTAINERS_INIT;
 	_cleanup_(docker_release) struct docker docker = DOCKER_INIT;
 	_cleanup_json_ json_t *ids = read_note(ctx->host);
-	_cleanup_free_ char *text = NULL;
 	struct error quiet = ERROR_INIT;
 
-	if (docker_open(ctx->host, &docker, &quiet) < 0 ||
-	    docker_list(&docker, 0, 20000, &list, &quiet) < 0)
-		return 0; /* nobody to ask: nothing runs that we could stop in order */
+	/* Nobody to ask: nothing runs that we could stop in order. */
+	if (docker_open(ctx->host, &docker, &quiet) < 0)
+		return 0;
+	if (docker_list(&docker, 0, 20000, &list, &quiet) < 0)
+		return quiet.code == ENOENT || quiet.code == ECONNREFUSED ? 0 :
+			error_set(err, quiet.code, "Docker does not say which containers run, so it is not stopped: %.600s", quiet.message);
 	for (size_t i = 0; i < list.len; i++) {
 		if (!json_has_string(ids, list.items[i].id))
 			(void)json_array_append_new(ids, json_string(list.items[i].id));
 	}
-	if (!json_array_size(ids))
-		return 0;
-	text = json_line(ids);
-	if (!text)
-		return error_errno(err, ENOMEM, "note the running containers");
-	return host_write(ctx->host, NOTE, text, strlen(text), &ATTRS, err);
+	return json_array_size(ids) ? write_note(ctx->host, ids, err) : 0;
 }
 
 static int to_strv(const json_t *ids, struct strv *ret)
@@ -101,9 +106,7 @@ int containers_resume(struct change_context *ctx, struct error *err)
 {
 	_cleanup_(docker_release) struct docker docker = DOCKER_INIT;
 	_cleanup_json_ json_t *ids = read_note(ctx->host);
-	json_t *value;
-	size_t i;
-	int r;
+	int r, first = 0;
 
 	if (!json_array_size(ids))
 		return 0;
@@ -112,13 +115,21 @@ int containers_resume(struct change_context *ctx, struct error *err)
 		r = docker_open(ctx->host, &docker, err);
 	if (r < 0)
 		return r;
-	/* One that does not start keeps none of the others down. */
-	json_array_foreach(ids, i, value) {
+	/*
+	 * One that does not start keeps none of the others down, and each is tried once: by the next run somebody may have
+	 * stopped it himself. What a cut leaves to do is still noted.
+	 */
+	while (json_array_size(ids)) {
+		const char *id = json_string_value(json_array_get(ids, 0));
 		struct error why = ERROR_INIT;
 
-		if (json_is_string(value) &&
-		    start_one(ctx, &docker, json_string_value(value), &why) < 0 && r == 0)
-			r = error_set(err, why.code, "%s", why.message);
+		if (id && start_one(ctx, &docker, id, &why) < 0 && first == 0)
+			first = error_set(err, why.code, "%s", why.message);
+		(void)json_array_remove(ids, 0);
+		r = json_array_size(ids) ? write_note(ctx->host, ids, first < 0 ? NULL : err) :
+					   host_remove(ctx->host, NOTE, first < 0 ? NULL : err);
+		if (r < 0)
+			return first < 0 ? first : r;
 	}
-	return r < 0 ? r : host_remove(ctx->host, NOTE, err);
+	return first;
 }

@@ -102,3 +102,14 @@ int context_end(struct change_context *ctx, struct error *err)
 		ctx->reload_needed = true;
 	return context_reload(ctx, err);
 }
+
+int context_verb(struct change_context *ctx, const char *verb, const char *unit, struct error *err)
+{
+	int r = context_reload(ctx, err);
+
+	progress_activityf(ctx->progress, "systemctl %s %s", verb, unit);
+	if (r == 0)
+		r = systemd_verb_one(ctx->host, verb, unit, ctx->services_ms, err);
+	context_changed(ctx);
+	return r;
+}

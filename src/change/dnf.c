@@ -293,6 +293,19 @@ int dnf_fetch(struct change_context *ctx, const struct strv *items, struct error
 	}
 }
 
+int dnf_candidate(struct change_context *ctx, const char *name, char **ret, struct error *err)
+{
+	static const char *const WORDS[] = { "--quiet", "repoquery", "--latest-limit=1", "--queryformat=%{version}\n", NULL };
+	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
+	_cleanup_(strv_release) struct strv names = STRV_INIT;
+	int r = strv_add(&names, name);
+
+	*ret = NULL;
+	r = r < 0 ? error_errno(err, r, "ask for the package '%s'", name) :
+		    run_dnf(ctx, WORDS, &names, &result, "dnf cannot look for the package", err);
+	return r < 0 ? r : package_take_version(strbuf_str(&result.out), ret, err);
+}
+
 int dnf_install(struct change_context *ctx, const struct strv *items, struct error *err)
 {
 	static const char *const WORDS[] = { "-y", "--cacheonly", "install", NULL };

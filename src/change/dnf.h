@@ -13,6 +13,9 @@
 /* Resolve and download. */
 int dnf_fetch(struct change_context *ctx, const struct strv *items, struct error *err);
 
+/* The version that dnf would install: package_manager.h, candidate. */
+int dnf_candidate(struct change_context *ctx, const char *name, char **ret, struct error *err);
+
 /* Of what was downloaded alone; no weak dependencies. */
 int dnf_install(struct change_context *ctx, const struct strv *items, struct error *err);
 

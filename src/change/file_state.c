@@ -10,6 +10,11 @@ void file_state_release(struct file_state *state)
 	*state = FILE_STATE_INIT;
 }
 
+bool file_state_is(const struct file_state *state, const void *data, size_t len)
+{
+	return state->exists && state->len == len && memcmp(state->data, data, len) == 0;
+}
+
 static const char *kind_of(mode_t mode)
 {
 	return S_ISLNK(mode) ? "a symbolic link" :
@@ -130,8 +135,10 @@ int file_state_restore(struct change_context *ctx, const char *path, const json_
 	}
 	r = host_remove(ctx->host, path, err);
 	for (size_t i = json_array_size(missing); r == 0 && i > 0; i--) {
+		int removed = host_rmdir(ctx->host, json_string_value(json_array_get(missing, i - 1)));
+
 		/* Somebody else's file in it keeps a directory: that is right, not an error. */
-		if (host_rmdir(ctx->host, json_string_value(json_array_get(missing, i - 1))) < 0)
+		if (removed < 0 && removed != -ENOENT)
 			break;
 	}
 	return r;

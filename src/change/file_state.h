@@ -25,6 +25,9 @@ void file_state_release(struct file_state *state);
 int file_state_read(const struct host *host, const char *path, struct file_state *ret,
 		    struct error *err);
 
+/* Is it there, with just these bytes? */
+bool file_state_is(const struct file_state *state, const void *data, size_t len);
+
 /* {"exists", "sha256", "mode", "uid", "gid", "missing": [parents that do not exist]}, content backed up. */
 int file_state_capture(const struct host *host, const char *path, json_t **ret, struct error *err);
 

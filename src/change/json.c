@@ -82,7 +82,7 @@ static int holds(struct change_context *ctx, const struct change *change, struct
 		r = edited(&now, change, &text, err);
 	if (r < 0)
 		return r;
-	return now.exists && text.len == now.len && memcmp(strbuf_str(&text), now.data, now.len) == 0;
+	return file_state_is(&now, strbuf_str(&text), text.len);
 }
 
 static int describe(struct change_context *ctx, const struct change *change, struct strbuf *out,
@@ -270,21 +270,48 @@ static int undo_edited(struct change_context *ctx, const struct change_record *r
 	return host_write(ctx->host, record->target, strbuf_str(&text), text.len, &attrs, err);
 }
 
+/* Members of both times, a later value in the place of an earlier one. */
+static json_t *unite_want(const json_t *once, const json_t *now)
+{
+	json_t *want = json_deep_copy(now), *set = json_object_get(want, "set");
+	const json_t *earlier = json_object_get(once, "set");
+	const char *a[PATH_MAX_KEYS + 1], *b[PATH_MAX_KEYS + 1];
+
+	for (size_t i = json_array_size(earlier); i > 0; i--) {
+		json_t *item = json_array_get(earlier, i - 1);
+		bool again = false;
+
+		(void)entry(item, a);
+		for (size_t k = 0; !again && k < json_array_size(set); k++) {
+			size_t n = 0;
+
+			(void)entry(json_array_get(set, k), b);
+			while (a[n] && b[n] && strcmp(a[n], b[n]) == 0)
+				n++;
+			again = !a[n] && !b[n];
+		}
+		if (!again)
+			(void)json_array_insert(set, 0, item);
+	}
+	return want;
+}
+
+/*
+ * Member by member also where the file is what we left: it may have had others' members when it was made once more, and
+ * what was there before the first time knows nothing of them.
+ */
 static int undo(struct change_context *ctx, const struct change_record *record,
 		enum undo_outcome *ret, struct strbuf *why, struct error *err)
 {
 	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
-	_cleanup_(strbuf_release) struct strbuf reason = STRBUF_INIT;
+	const char *sha256 = json_get_string(record->before, "sha256");
 	struct error problem = ERROR_INIT;
-	int r = file_state_undo(ctx, record, NULL, ret, &reason, err);
+	bool as_before;
 
-	if (r < 0 || *ret != UNDO_LEFT)
-		return r;
-	if (file_state_read(ctx->host, record->target, &now, &problem) < 0 || !now.exists) {
-		strbuf_puts(why, strbuf_str(&reason));
-		return 0;
-	}
-	return undo_edited(ctx, record, &now, ret, why, err);
+	if (file_state_read(ctx->host, record->target, &now, &problem) < 0 || !now.exists)
+		return file_state_undo(ctx, record, NULL, ret, why, err);
+	as_before = sha256 && strcmp(now.sha256, sha256) == 0 && now.mode == (mode_t)json_get_int(record->before, "mode", 0644);
+	return as_before ? file_state_undo(ctx, record, NULL, ret, why, err) : undo_edited(ctx, record, &now, ret, why, err);
 }
 
 const struct change_kind change_json = {
@@ -294,5 +321,6 @@ const struct change_kind change_json = {
 	.describe = describe,
 	.capture = capture,
 	.apply = apply,
+	.unite_want = unite_want,
 	.undo = undo,
 };

@@ -24,4 +24,10 @@ void package_file_describe(const json_t *want, struct strbuf *out);
 /* Have it at `path`, with the right digest. -EBADMSG: another or a damaged file. */
 int package_file_get(struct change_context *ctx, const json_t *want, struct error *err);
 
+/*
+ * By dpkg: is the file there a whole Debian package, of that name and of a version that begins with `version` ("1.34" is
+ * of "1.34.0-1.1")? -EBADMSG: it is not.
+ */
+int package_file_check(struct change_context *ctx, const json_t *want, struct error *err);
+
 #endif

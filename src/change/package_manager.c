@@ -1,12 +1,14 @@
 #include "change/package_manager.h"
 
 #include "change/apt.h"
+#include "change/apt_lists.h"
 #include "change/dnf.h"
 
 /* By enum package_family. */
 static const struct package_manager MANAGERS[] = {
 	[PACKAGES_APT] = {
 		.fetch = apt_fetch,
+		.candidate = apt_candidate,
 		.install = apt_install,
 		.finish = apt_configure_pending,
 		.repair = apt_repair,
@@ -16,6 +18,7 @@ static const struct package_manager MANAGERS[] = {
 	},
 	[PACKAGES_DNF] = {
 		.fetch = dnf_fetch,
+		.candidate = dnf_candidate,
 		.install = dnf_install,
 		.repair = dnf_repair,
 		.remove = dnf_remove,
@@ -36,6 +39,15 @@ int package_manager_of(const struct change_context *ctx, const struct package_ma
 			ctx->os->id);
 	*ret = &MANAGERS[family];
 	return 0;
+}
+
+int package_take_version(const char *line, char **ret, struct error *err)
+{
+	*ret = NULL;
+	if (*line < '0' || *line > '9')
+		return 0;
+	*ret = strndup(line, strcspn(line, "\n"));
+	return *ret ? 0 : error_errno(err, ENOMEM, "read a package's version");
 }
 
 static bool is_engine(const char *name)

@@ -18,6 +18,12 @@ struct package_manager {
 	 */
 	int (*fetch)(struct change_context *ctx, const struct strv *items, struct error *err);
 
+	/*
+	 * The version of `name` that would be installed now: "1.34.0-1.1"; NULL: no repository has it. free() it.
+	 * -EAGAIN: what repositories have is not on this host yet, fetch() gets it.
+	 */
+	int (*candidate)(struct change_context *ctx, const char *name, char **ret, struct error *err);
+
 	/* Install them, without the network; services are not started. */
 	int (*install)(struct change_context *ctx, const struct strv *items, struct error *err);
 
@@ -45,6 +51,9 @@ struct package_manager {
 /* The host's; -EOPNOTSUPP on a system whose packages berth does not know. */
 int package_manager_of(const struct change_context *ctx, const struct package_manager **ret,
 		       struct error *err);
+
+/* For the rows: the version that a line begins with; NULL: it begins with none. free() it. */
+int package_take_version(const char *line, char **ret, struct error *err);
 
 /* For the rows: what a resolved transaction would do besides installing. */
 int package_refuse_removal(const char *name, struct error *err); /* -EPERM */

@@ -1,91 +1,17 @@
 /*
  * Packages by the host's package manager (package_manager.h), in one transaction.
- * want: {"packages": [names], "files": [{"package", "version", "url", "file", "sha256", "path"}]}.
+ * want: {"packages": [names], "versions": {name: what it must begin with}, "files": [{"package", "version", "url", "file",
+ * "sha256", "path"}]}.
  * before: {"installed": [names], "residue": {...}, "settings": daemon.json as a file's state};
  * after: {"added": [names]}.
  */
 #include "change/packages.h"
 
-#include "change/backup.h"
-#include "change/file_state.h"
+#include "change/jq_layout.h"
 #include "change/package_file.h"
 #include "change/package_manager.h"
 #include "change/residue.h"
 #include "change/triggers.h"
-
-#define TRANSACTION "packages"
-#define DAEMON_JSON "/etc/docker/daemon.json"
-
-/* ---- planning ---- */
-
-static struct change *transaction_of(struct plan *plan)
-{
-	for (size_t i = 0; i < plan->len; i++) {
-		if (plan->items[i].kind == &change_packages)
-			return &plan->items[i];
-	}
-	return NULL;
-}
-
-/* The transaction of this plan, made when it has none. */
-static int transaction(struct plan *plan, struct change_context *ctx, struct change **ret,
-		       struct error *err)
-{
-	int r;
-
-	*ret = transaction_of(plan);
-	if (*ret)
-		return 0;
-	r = plan_add(plan, ctx, &change_packages, TRANSACTION,
-		     json_pack("{s:[], s:[], s:b}", "packages", "files", "open", 1), NULL,
-		     "one package transaction", err);
-	if (r < 0)
-		return r;
-	*ret = transaction_of(plan);
-	if (!*ret)
-		return error_set(err, EINVAL, "the package transaction is not in the plan");
-	(void)json_object_del((*ret)->want, "open");
-	return 0;
-}
-
-int plan_packages(struct plan *plan, struct change_context *ctx, const struct package_db *db,
-		  const char *const *names, const char *why, struct error *err)
-{
-	struct change *change = NULL;
-	int added = 0;
-
-	(void)why;
-	for (; *names; names++) {
-		int r;
-
-		if (package_db_installed(db, *names))
-			continue;
-		r = transaction(plan, ctx, &change, err);
-		if (r < 0)
-			return r;
-		if (json_array_append_new(json_object_get(change->want, "packages"),
-					  json_string(*names)) < 0)
-			return error_errno(err, ENOMEM, "plan the package '%s'", *names);
-		added = 1;
-	}
-	return added;
-}
-
-int plan_package_file(struct plan *plan, struct change_context *ctx, const struct package_file *file,
-		      const char *why, struct error *err)
-{
-	struct change *change = NULL;
-	int r = transaction(plan, ctx, &change, err);
-
-	(void)why;
-	if (r < 0)
-		return r;
-	if (json_array_append_new(json_object_get(change->want, "files"), package_file_want(file)) < 0)
-		return error_errno(err, ENOMEM, "plan the package '%s'", file->package);
-	return 1;
-}
-
-/* ---- the kind ---- */
 
 static int read_db(struct change_context *ctx, struct package_db *ret, struct error *err)
 {
@@ -134,25 +60,12 @@ static int describe(struct change_context *ctx, const struct change *change, str
 	return 0;
 }
 
-static int check_archive(struct change_context *ctx, const char *path, struct error *err)
-{
-	const char *const argv[] = { "dpkg-deb", "--contents", path, NULL };
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	struct spawn_options options = { .timeout_ms = 120000, .output_cap = 4096 };
-	int r = host_check(ctx->host, argv, &options, &result, err);
-
-	if (r == -EPROTO)
-		return error_set(err, EBADMSG, "'%s' is not a whole Debian package (truncated?): "
-				 "get it again", path);
-	return r;
-}
-
 /* Get one package file where apt can read it, whole and right. */
 static int prepare_file(struct change_context *ctx, const json_t *value, struct error *err)
 {
 	int r = package_file_get(ctx, value, err);
 
-	return r < 0 ? r : check_archive(ctx, json_get_string(value, "path"), err);
+	return r < 0 ? r : package_file_check(ctx, value, err);
 }
 
 /* What to ask the package manager for; `only` these packages of it (NULL: all). */
@@ -173,6 +86,27 @@ static int items_of(const json_t *want, const struct strv *only, struct strv *re
 	return r;
 }
 
+/* What was fetched is of the versions that are wanted. */
+static int check_versions(struct change_context *ctx, const json_t *want, const struct package_manager *manager,
+			  struct error *err)
+{
+	json_t *versions = json_object_get(want, "versions"), *version;
+	const char *name;
+
+	json_object_foreach(versions, name, version) {
+		const char *wanted = json_string_value(version);
+		_cleanup_free_ char *found = NULL;
+		int r = manager->candidate(ctx, name, &found, err);
+
+		if (r < 0)
+			return r;
+		if (!found || !package_version_is_of(found, wanted))
+			return error_set(err, ESTALE, "the repositories of this host have %s %s, not %s: configure one that has it",
+					 name, found ? found : "no more", wanted);
+	}
+	return 0;
+}
+
 static int prepare(struct change_context *ctx, const struct change *change, struct error *err)
 {
 	_cleanup_(strv_release) struct strv items = STRV_INIT;
@@ -189,7 +123,8 @@ static int prepare(struct change_context *ctx, const struct change *change, stru
 		return r;
 	if (items_of(change->want, NULL, &items) < 0)
 		return error_errno(err, ENOMEM, "prepare the packages");
-	return manager->fetch(ctx, &items, err);
+	r = manager->fetch(ctx, &items, err);
+	return r < 0 ? r : check_versions(ctx, change->want, manager, err);
 }
 
 static json_t *installed_names(const struct package_db *db)
@@ -215,7 +150,7 @@ static int capture(struct change_context *ctx, const struct change *change, json
 	if (r == 0)
 		r = residue_capture(ctx->host, &residue, err);
 	if (r == 0)
-		r = file_state_capture(ctx->host, DAEMON_JSON, &settings, err);
+		r = jq_layout_capture(ctx, &settings, err);
 	if (r < 0)
 		return r;
 	*ret_before = json_pack("{s:o, s:O, s:O}", "installed", installed_names(&db), "residue",
@@ -293,64 +228,72 @@ int packages_repair(struct change_context *ctx, const json_t *want, const json_t
 	return r < 0 ? r : manager->repair(ctx, &items, &added, err);
 }
 
-/*
- * Sysbox's maintainer script rewrites daemon.json with jq, and restarts Docker or refuses when it
- * finds the file laid out otherwise than it expects. It is shown jq's layout meanwhile; our bytes
- * come back afterwards.
- */
-static int show_jq_layout(struct change_context *ctx, struct file_state *kept, struct error *err)
-{
-	struct file_attrs attrs;
-	_cleanup_json_ json_t *value = NULL;
-	_cleanup_free_ char *text = NULL;
-	int r = file_state_read(ctx->host, DAEMON_JSON, kept, err);
-
-	if (r < 0 || !kept->exists ||
-	    json_parse(kept->data, kept->len, DAEMON_JSON, &value, NULL) < 0)
-		return r;
-	attrs = (struct file_attrs){ .mode = kept->mode, .uid = kept->uid, .gid = kept->gid };
-	text = json_dumps(value, JSON_INDENT(4));
-	if (!text)
-		return error_errno(err, ENOMEM, "lay out '%s'", DAEMON_JSON);
-	return host_write(ctx->host, DAEMON_JSON, text, strlen(text), &attrs, err);
-}
-
-static int bring_back(struct change_context *ctx, const struct file_state *kept, struct error *err)
-{
-	struct file_attrs attrs = { .mode = kept->mode, .uid = kept->uid, .gid = kept->gid };
-
-	if (!kept->exists)
-		return 0;
-	return host_write(ctx->host, DAEMON_JSON, kept->data, kept->len, &attrs, err);
-}
-
-/* Equal as JSON, and not byte for byte? */
-static bool only_layout_differs(const struct file_state *now, const char *old, size_t old_len)
-{
-	_cleanup_json_ json_t *a = NULL, *b = NULL;
-
-	return now->exists && (now->len != old_len || memcmp(now->data, old, old_len) != 0) &&
-	       json_parse(now->data, now->len, DAEMON_JSON, &a, NULL) == 0 &&
-	       json_parse(old, old_len, DAEMON_JSON, &b, NULL) == 0 && json_equal(a, b);
-}
-
 int packages_clean_up(struct change_context *ctx, const json_t *before, struct error *err)
 {
-	const json_t *settings = json_object_get(before, "settings");
-	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
-	_cleanup_free_ char *old = NULL;
-	struct file_attrs attrs;
-	size_t old_len = 0;
-	int r;
+	return jq_layout_clean_up(ctx, json_object_get(before, "settings"), err);
+}
 
-	if (!json_get_bool(settings, "exists", false) ||
-	    file_state_read(ctx->host, DAEMON_JSON, &now, NULL) < 0)
-		return 0;
-	r = backup_get(ctx->host, json_get_string(settings, "sha256"), &old, &old_len, err);
-	if (r < 0 || !only_layout_differs(&now, old, old_len))
+/* What came, of a transaction that is through. */
+static int note_added(struct change_context *ctx, const json_t *before, json_t **ret, struct error *err)
+{
+	_cleanup_(strv_release) struct strv added = STRV_INIT;
+	int r = fresh(ctx, before, is_there, &added, err);
+
+	if (r < 0)
 		return r;
-	attrs = (struct file_attrs){ .mode = now.mode, .uid = now.uid, .gid = now.gid };
-	return host_write(ctx->host, DAEMON_JSON, old, old_len, &attrs, err);
+	*ret = json_pack("{s:o}", "added", to_json(&added));
+	return *ret ? 0 : error_errno(err, ENOMEM, "note the packages");
+}
+
+static int finished(struct change_context *ctx, const struct change_record *record, json_t **ret_after, struct error *err)
+{
+	return note_added(ctx, record->before, ret_after, err);
+}
+
+/* Those that came with it, of all times: never what somebody else installed in between. */
+static json_t *unite_after(const json_t *once, const json_t *found, const json_t *now)
+{
+	json_t *added = json_deep_copy(json_object_get(once, "added")), *name;
+	size_t i;
+
+	if (!added)
+		added = json_array();
+	json_array_foreach(json_object_get(now, "added"), i, name) {
+		if (!json_has_string(json_object_get(found, "installed"), json_string_value(name)) &&
+		    !json_has_string(added, json_string_value(name)))
+			(void)json_array_append(added, name);
+	}
+	return json_pack("{s:o}", "added", added);
+}
+
+/* A package is of the newest file that was asked for it. */
+static bool has_file(const json_t *files, const char *package)
+{
+	const json_t *file;
+	size_t i;
+
+	json_array_foreach(files, i, file) {
+		if (strcmp(json_get_string(file, "package"), package) == 0)
+			return true;
+	}
+	return false;
+}
+
+static json_t *unite_want(const json_t *once, const json_t *now)
+{
+	json_t *want = json_deep_copy(now), *item;
+	json_t *names = json_object_get(want, "packages"), *files = json_object_get(want, "files");
+	size_t i;
+
+	json_array_foreach(json_object_get(once, "packages"), i, item) {
+		if (!json_has_string(names, json_string_value(item)))
+			(void)json_array_append(names, item);
+	}
+	json_array_foreach(json_object_get(once, "files"), i, item) {
+		if (!has_file(files, json_get_string(item, "package")))
+			(void)json_array_append(files, item);
+	}
+	return want;
 }
 
 static int apply(struct change_context *ctx, const struct change *change, const json_t *before,
@@ -358,7 +301,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 {
 	_cleanup_(package_db_release) struct package_db db = { 0 };
 	_cleanup_(file_state_release) struct file_state kept = FILE_STATE_INIT;
-	_cleanup_(strv_release) struct strv items = STRV_INIT, added = STRV_INIT;
+	_cleanup_(strv_release) struct strv items = STRV_INIT;
 	const struct package_manager *manager;
 	struct error second = ERROR_INIT;
 	int r = package_manager_of(ctx, &manager, err);
@@ -366,22 +309,19 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	if (r == 0)
 		r = read_db(ctx, &db, err);
 	if (r == 0)
-		r = show_jq_layout(ctx, &kept, err);
+		r = jq_layout_show(ctx, &kept, err);
 	if (r == 0 && any_broken(&db))
 		r = packages_finish(ctx, err);
 	if (r == 0 && items_of(change->want, NULL, &items) < 0)
 		r = error_errno(err, ENOMEM, "install the packages");
 	if (r == 0)
 		r = manager->install(ctx, &items, err);
-	if (bring_back(ctx, &kept, &second) < 0 && r == 0)
+	if (jq_layout_hide(ctx, &kept, &second) < 0 && r == 0)
 		r = error_set(err, second.code, "%s", second.message);
-	if (r == 0)
-		r = fresh(ctx, before, is_there, &added, err);
 	if (r < 0)
 		return r;
 	triggers_start(ctx);
-	*ret_after = json_pack("{s:o}", "added", to_json(&added));
-	return *ret_after ? 0 : error_errno(err, ENOMEM, "note the packages");
+	return note_added(ctx, before, ret_after, err);
 }
 
 /* Those of the record that are still there, less those somebody else needs by now. */
@@ -394,6 +334,11 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 	const struct package_manager *manager;
 	int r = package_manager_of(ctx, &manager, err);
 
+	/* Finished by a berth that did not note them: nobody knows which are ours. */
+	if (r == 0 && record->after && !noted) {
+		strbuf_puts(why, "which packages came with it was not noted: remove what is not needed by hand");
+		return 0;
+	}
 	if (r == 0)
 		r = fresh(ctx, record->before, is_there, &added, err);
 
@@ -471,5 +416,8 @@ const struct change_kind change_packages = {
 	.prepare = prepare,
 	.capture = capture,
 	.apply = apply,
+	.unite_want = unite_want,
+	.unite_after = unite_after,
+	.finished = finished,
 	.undo = undo,
 };

@@ -12,6 +12,16 @@
 int plan_packages(struct plan *plan, struct change_context *ctx, const struct package_db *db,
 		  const char *const *names, const char *why, struct error *err);
 
+/* One of them, of a version that begins so ("1.34": 1.34.0-1.1). Preparing fails where the repositories have another. */
+int plan_package_of(struct plan *plan, struct change_context *ctx, const struct package_db *db, const char *name,
+		    const char *version, struct error *err);
+
+/*
+ * The version of a package that would be installed now; NULL: no repository has it. free() it. -EAGAIN: what repositories
+ * have is not known yet, and will be in preparing the plan.
+ */
+int packages_candidate(struct change_context *ctx, const char *name, char **ret, struct error *err);
+
 /* A package file, which the package manager installs with what it depends on. */
 int plan_package_file(struct plan *plan, struct change_context *ctx, const struct package_file *file,
 		      const char *why, struct error *err);

@@ -18,11 +18,14 @@ static const char *const DIRECTORIES[] = {
 	"/var/lib/sysboxfs", "/var/lib/sysbox",	     "/var/lib/docker",	     "/etc/docker",
 	"/opt/containerd/bin", "/opt/containerd/lib", "/opt/containerd",	     "/etc/containerd",
 	"/opt/cni/bin",	     "/opt/cni",	     "/etc/cni/net.d",	     "/etc/cni",
-	CONTAINERD_DATA,
+	CONTAINERD_DATA,     "/etc/crio/policies",   "/etc/crio/crio.conf.d", "/etc/crio",
+	"/var/lib/crio",     "/var/log/crio/pods",   "/var/log/crio",
+	"/usr/share/containers/oci/hooks.d",	     "/usr/share/containers/oci", "/usr/share/containers",
 };
 
-/* Files that daemons make beside their settings: Docker's identity, up to 20.10. */
-static const char *const FILES[] = { "/etc/docker/key.json" };
+/* Files that daemons make beside their settings: Docker's identity, up to 20.10; which CRI-O ran last, and how it ended. */
+static const char *const FILES[] = { "/etc/docker/key.json", "/var/lib/crio/version", "/var/lib/crio/clean.shutdown",
+				     "/var/lib/crio/clean.shutdown.supported" };
 
 static bool has_account(const struct host *host, const char *file, const char *name)
 {

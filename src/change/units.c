@@ -20,17 +20,6 @@ static bool is_enabled(const struct unit_state *u)
 	       unit_is(u->enabled, "generated") || unit_is(u->enabled, "enabled-runtime");
 }
 
-static int verb(struct change_context *ctx, const char *what, const char *unit, struct error *err)
-{
-	int r = context_reload(ctx, err);
-
-	progress_activityf(ctx->progress, "systemctl %s %s", what, unit);
-	if (r == 0)
-		r = systemd_verb_one(ctx->host, what, unit, ctx->services_ms, err);
-	context_changed(ctx);
-	return r;
-}
-
 static int capture(struct change_context *ctx, const struct change *change, json_t **ret_before,
 		   struct error *err)
 {
@@ -54,7 +43,7 @@ static int stop_docker(struct change_context *ctx, bool containers, struct error
 {
 	const char *units[] = { "docker.service", NULL, NULL };
 	const struct unit_state *socket;
-	int r = containers_note(ctx, err);
+	int r = containers ? containers_note(ctx, err) : 0;
 
 	if (r == 0 && containers)
 		r = containers_stop(ctx, err);
@@ -98,7 +87,7 @@ static int enable_describe(struct change_context *ctx, const struct change *chan
 static int enable_apply(struct change_context *ctx, const struct change *change,
 			const json_t *before, json_t **ret_after, struct error *err)
 {
-	int r = verb(ctx, "enable", change->target, err);
+	int r = context_verb(ctx, "enable", change->target, err);
 
 	(void)before;
 	if (r == 0)
@@ -118,7 +107,7 @@ static int enable_undo(struct change_context *ctx, const struct change_record *r
 	    !unit_is(u->enabled, "enabled"))
 		return r;
 	*ret = UNDO_DONE;
-	r = verb(ctx, "disable", record->target, err);
+	r = context_verb(ctx, "disable", record->target, err);
 	/* Which makes systemd read all of them anew. */
 	if (r == 0)
 		strv_release(&ctx->enabled);
@@ -162,7 +151,7 @@ static int drop_lost_socket(struct change_context *ctx, struct error *err)
 
 	if (r < 0 || !unit_is_active(socket) || host_exists(ctx->host, DOCKER_SOCKET))
 		return r;
-	return verb(ctx, "stop", "docker.socket", err);
+	return context_verb(ctx, "stop", "docker.socket", err);
 }
 
 static int start_apply(struct change_context *ctx, const struct change *change, const json_t *before,
@@ -172,11 +161,11 @@ static int start_apply(struct change_context *ctx, const struct change *change, 
 
 	(void)before;
 	if (r == 0)
-		r = verb(ctx, "start", change->target, err);
+		r = context_verb(ctx, "start", change->target, err);
 	/* Perhaps it had come down too often for systemd's taste: that is forgiven once. */
-	if (r == -EPROTO && verb(ctx, "reset-failed", change->target, NULL) == 0) {
+	if (r == -EPROTO && context_verb(ctx, "reset-failed", change->target, NULL) == 0) {
 		error_clear(err);
-		r = verb(ctx, "start", change->target, err);
+		r = context_verb(ctx, "start", change->target, err);
 	}
 	if (r == 0 && strcmp(change->target, "docker.service") == 0)
 		r = containers_resume(ctx, err);
@@ -196,7 +185,7 @@ static int start_undo(struct change_context *ctx, const struct change_record *re
 	*ret = UNDO_DONE;
 	return strcmp(record->target, "docker.service") == 0 ?
 		       stop_docker(ctx, true, err) :
-		       verb(ctx, "stop", record->target, err);
+		       context_verb(ctx, "stop", record->target, err);
 }
 
 const struct change_kind change_start = {
@@ -252,7 +241,7 @@ static int stop_apply(struct change_context *ctx, const struct change *change, c
 {
 	int r = strcmp(change->target, "docker.service") == 0 ?
 			stop_docker(ctx, json_get_bool(change->want, "containers", false), err) :
-			verb(ctx, "stop", change->target, err);
+			context_verb(ctx, "stop", change->target, err);
 
 	(void)before;
 	return r < 0 ? r : done(ret_after, err);
@@ -266,7 +255,7 @@ static int start_sysbox(struct change_context *ctx, const json_t *before, struct
 
 	if (r < 0 || unit_is_active(u) || !unit_is(u->load, "loaded"))
 		return r == -ENOENT ? 0 : r;
-	return verb(ctx, "start", "sysbox.service", err);
+	return context_verb(ctx, "start", "sysbox.service", err);
 }
 
 static int stop_undo(struct change_context *ctx, const struct change_record *record,
@@ -287,9 +276,9 @@ static int stop_undo(struct change_context *ctx, const struct change_record *rec
 	*ret = UNDO_DONE;
 	r = start_sysbox(ctx, record->before, err);
 	if (r == 0 && json_get_bool(record->before, "socket", false))
-		r = verb(ctx, "start", "docker.socket", err);
+		r = context_verb(ctx, "start", "docker.socket", err);
 	if (r == 0)
-		r = verb(ctx, "start", record->target, err);
+		r = context_verb(ctx, "start", record->target, err);
 	if (r == 0 && strcmp(record->target, "docker.service") == 0)
 		r = containers_resume(ctx, err);
 	return r;

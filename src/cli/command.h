@@ -16,7 +16,7 @@ struct arguments {
 	const char *older_than, *listen, *node, *log_format, *kube_folder, *unit;
 	uint64_t wait_ms;
 	bool json, dry_run, delete_data, journal, enter_host, quiet, help, watch, force;
-	bool install_unit, quick, interrupts, repair;
+	bool install_unit, quick, interrupts, repair, evict;
 	int argc; /* operands */
 	char **argv;
 };
@@ -35,7 +35,7 @@ enum {
 	OPT_FORCE = 512,
 	OPT_OLDER_THAN = 1024,
 	OPT_AGENT = 2048, /* --listen, --node, --log-format, --install-unit */
-	OPT_CONVERGE = 4096, /* --quick, --interrupts, --repair, --unit */
+	OPT_CONVERGE = 4096, /* --quick, --interrupts, --repair, --unit, --evict-stranded */
 };
 
 struct command {

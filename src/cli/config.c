@@ -29,18 +29,18 @@ static void show(const struct spec *spec)
 	char section[32] = "";
 
 	for (size_t i = 0; i < spec_field_count; i++) {
-		const char *dot = strchr(spec_fields[i].key, '.');
-		size_t n = (size_t)(dot - spec_fields[i].key);
+		size_t n;
+		const char *name = spec_field_name(&spec_fields[i], &n);
 		_cleanup_free_ char *value = spec_value(spec, &spec_fields[i]);
 		_cleanup_free_ char *line = NULL;
 		bool text = spec_fields[i].type == SPEC_STRING || spec_fields[i].type == SPEC_PATH;
 
-		if (strncmp(section, spec_fields[i].key, n) != 0 || section[n]) {
+		if (n && (strncmp(section, spec_fields[i].key, n) != 0 || section[n])) {
 			(void)snprintf(section, sizeof(section), "%.*s", (int)n, spec_fields[i].key);
 			printf("%s:\n", section);
 		}
-		line = xasprintf(text ? "%s: \"%s\"" : "%s: %s", dot + 1, value ? value : "");
-		printf("  %-44s # %s\n", line ? line : "", spec->origin[i]);
+		line = xasprintf(text ? "%s%s: \"%s\"" : "%s%s: %s", n ? "  " : "", name, value ? value : "");
+		printf("%-46s # %s\n", line ? line : "", spec->origin[i]);
 	}
 }
 

@@ -11,7 +11,7 @@ static int finish(const struct arguments *args, int r, uint64_t ms)
 	duration_format(ms, elapsed);
 	if (args->json)
 		ui_event(json_pack("{s:s, s:b, s:I}", "event", "end", "changed", r, "ms", (json_int_t)ms));
-	if (args->json || args->quiet)
+	if (args->json || args->quiet || args->evict)
 		return EXIT_DONE;
 	if (r)
 		printf("This machine is a sandbox host. (%s)\n", elapsed);
@@ -46,13 +46,14 @@ static int run(const struct arguments *args, const char *name, bool unasked)
 	journal_close(&node.journal);
 	r = journal_read(&node.host, &node.journal, &err);
 	/* Whoever had the lock before us may have taken all of it back: that is not to be repaired. */
-	if (r == 0 && args->repair && !node.journal.len)
+	if (r == 0 && args->repair && (!node.journal.len || node.journal.uninstalled))
 		r = error_set(&err, ECANCELED, "berth was uninstalled on this host: nothing is repaired");
 	if (r == 0)
 		r = args->bundle ? offline_use(&node, args->bundle, &err) : 0;
 	if (r == 0)
-		r = args->unit ? node_start_unit(&node, args->unit, &err) :
-				 node_install(&node, args->step, name, &report, &err);
+		r = args->unit  ? node_start_unit(&node, args->unit, &err) :
+		    args->evict ? node_evict_stranded(&node, &err) :
+				  node_install(&node, args->step, name, &report, &err);
 	ui_end();
 	if (r < 0) {
 		ui_report(args, &report, false);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 
@@ -39,6 +40,7 @@ enum {
 	LONG_INTERRUPTS,
 	LONG_REPAIR,
 	LONG_UNIT,
+	LONG_EVICT,
 	LONG_VERSION,
 };
 
@@ -72,6 +74,7 @@ static const struct option LONG_OPTIONS[] = {
 	{ "interrupts", no_argument, NULL, LONG_INTERRUPTS },
 	{ "repair", no_argument, NULL, LONG_REPAIR },
 	{ "unit", required_argument, NULL, LONG_UNIT },
+	{ "evict-stranded", no_argument, NULL, LONG_EVICT },
 	{ NULL },
 };
 
@@ -91,6 +94,7 @@ static const struct {
 	{ LONG_NODE, OPT_AGENT },    { LONG_LOG_FORMAT, OPT_AGENT },
 	{ LONG_INSTALL_UNIT, OPT_AGENT }, { LONG_QUICK, OPT_CONVERGE },
 	{ LONG_INTERRUPTS, OPT_CONVERGE }, { LONG_REPAIR, OPT_CONVERGE }, { LONG_UNIT, OPT_CONVERGE },
+	{ LONG_EVICT, OPT_CONVERGE },
 };
 
 static const struct {
@@ -116,6 +120,7 @@ static const struct {
 	{ OPT_CONVERGE, "--interrupts", "Docker may be restarted where sandboxes go on meanwhile" },
 	{ OPT_CONVERGE, "--repair", "Only where an installation is in force" },
 	{ OPT_CONVERGE, "--unit NAME", "Only start this unit again, which an installation has started" },
+	{ OPT_CONVERGE, "--evict-stranded", "Only evict the pods whose Sysbox was restarted under them" },
 	{ OPT_AGENT, "--listen ADDR:PORT", "Where it answers, instead of agent.listen" },
 	{ OPT_AGENT, "--node NAME", "The Kubernetes node this is" },
 	{ OPT_AGENT, "--log-format NAME", "logfmt or json, instead of agent.log_format" },
@@ -219,7 +224,7 @@ static int take_option(struct arguments *args, int value)
 		{ 'h', &args->help },		  { LONG_WATCH, &args->watch },
 		{ LONG_FORCE, &args->force },	  { LONG_QUICK, &args->quick },
 		{ LONG_INTERRUPTS, &args->interrupts },
-		{ LONG_REPAIR, &args->repair },
+		{ LONG_REPAIR, &args->repair },	  { LONG_EVICT, &args->evict },
 		{ LONG_INSTALL_UNIT, &args->install_unit },
 	};
 
@@ -354,6 +359,17 @@ static int carry(const char **path, char buf[static 32], struct error *err)
 	return 0;
 }
 
+/*
+ * When its last process leaves, a mount namespace ends, and all in it is unmounted: what a pod has mounted into the
+ * folder we carry (a ConfigMap's one file, say) would be gone from there. Held until this process ends.
+ */
+static int hold_mounts(struct error *err)
+{
+	int fd = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? error_errno(err, errno, "open our mount namespace") : 0;
+}
+
 static int enter_host(struct arguments *args)
 {
 	static char config[320], bundle[32], account[320];
@@ -370,6 +386,8 @@ static int enter_host(struct arguments *args)
 		r = carry_settings(&args->kube_folder, account, &err);
 	}
 	if (r == 0)
+		r = hold_mounts(&err);
+	if (r == 0)
 		r = namespace_enter_host(&err);
 	return r < 0 ? cli_fail(args, &err) : 0;
 }
@@ -382,6 +400,8 @@ int main(int argc, char **argv)
 	int r;
 
 	setlocale(LC_ALL, "C.UTF-8");
+	/* Large buffers go back to the kernel at once: by itself the allocator keeps more with each it frees. */
+	(void)mallopt(M_MMAP_THRESHOLD, 128 * 1024);
 	umask(022);
 	if (argc && strcmp(basename(argv[0]), "nsenter") == 0)
 		return nsenter_main(argc, argv);

@@ -52,7 +52,7 @@ static int show(const struct arguments *args, struct node *node, struct error *e
 		_cleanup_(strbuf_release) struct strbuf line = STRBUF_INIT;
 		enum verdict verdict = CHECK_PASS;
 
-		if (!(*s)->probe)
+		if (!(*s)->probe || !step_wanted(*s, &node->spec))
 			continue;
 		r = (*s)->probe(&node->ctx, &line, &verdict, err);
 		if (r < 0) {

@@ -169,6 +169,15 @@ static void change_end(void *userdata, const struct change *change, bool ok, uin
 	(void)fflush(stdout);
 }
 
+static void evicted(void *userdata, const char *pod)
+{
+	(void)userdata;
+	if (screen.mode == MODE_JSON)
+		ui_event(json_pack("{s:s, s:s, s:s, s:b}", "event", "change-end", "kind", "evict", "target", pod, "ok", 1));
+	else
+		printf("  evict    %s\n", pod);
+}
+
 static void left(void *userdata, const struct change *change, const char *why)
 {
 	(void)userdata;
@@ -241,6 +250,7 @@ void ui_begin(const struct arguments *args, struct node *node)
 					    .change_begin = change_begin,
 					    .change_end = change_end,
 					    .left = left,
+					    .evicted = evicted,
 					    .undone = undone };
 	node->progress = (struct progress){ .activity = activity, .bytes = bytes };
 	if (screen.mode != MODE_TERMINAL)

@@ -30,7 +30,9 @@ static int finish(const struct arguments *args, const struct undo_summary *summa
 				   "nothing", (int)summary->nothing, "left", (int)summary->left));
 	if (args->json || args->quiet)
 		return EXIT_DONE;
-	if (summary->left)
+	if (summary->forgotten)
+		printf("Done: %u changes stay as they are (see above); berth has forgotten them.\n", summary->left);
+	else if (summary->left)
 		printf("Done: %u changes undone, %u left as they are (see above; the journal is kept).\n",
 		       summary->undone, summary->left);
 	else

@@ -3,7 +3,7 @@
  * environment says: https_proxy, no_proxy...) or over a Unix socket (never by a proxy).
  *
  * Redirects are followed to http and https only, ten at the most, and not on a Unix socket.
- * HTTP/1.1, no cookies, no stored credentials, no content encodings: the bytes are those the server
+ * HTTP/1.1 (unless `http2`), no cookies, no stored credentials, no content encodings: the bytes are those the server
  * has. No signal is used or raised. Certificates are checked against the host's own bundle of
  * authorities, or libcurl's default where it has none.
  *
@@ -29,7 +29,7 @@
 
 struct http_response {
 	long status;
-	struct strv headers;	/* "Name: value" of the last answer, after redirects */
+	struct strv headers;	/* "Name: value" of the last answer, after redirects; trailers behind */
 	struct strbuf body;	/* what no sink has taken */
 	uint64_t retry_after_s; /* Retry-After, as number or date; 0: none */
 };
@@ -56,6 +56,7 @@ struct http_request {
 	const char *socket_path;    /* a Unix socket as this process sees it, or NULL */
 	bool direct;		    /* by no proxy, whatever the environment says */
 	bool fresh;		    /* by a connection of its own: can it be reached at all? */
+	bool http2;		    /* HTTP/2 from the first byte, without TLS: as gRPC has it */
 	const char *const *headers; /* NULL-terminated "Name: value", or NULL */
 	const char *content_type;   /* of the body; NULL: application/octet-stream */
 
@@ -71,6 +72,7 @@ struct http_request {
 
 	const struct host *host;     /* whose certificate authorities; NULL: this machine's */
 	const char *authorities;     /* PEM text: these alone instead; NULL: see `host` */
+	const char *certificate, *key; /* PEM text: who asks, where the server wants to know it by TLS; or NULL */
 	uint64_t timeout_ms;	     /* of the whole exchange, 0: HTTP_TIMEOUT_DEFAULT */
 	uint64_t connect_timeout_ms; /* 0: HTTP_CONNECT_DEFAULT */
 	uint64_t slow_s; /* give up after so many seconds below HTTP_SLOW_BYTES; 0: never */

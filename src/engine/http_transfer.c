@@ -183,6 +183,21 @@ static void set_authorities(struct transfer *t)
 	}
 }
 
+static void set_identity(struct transfer *t)
+{
+	const struct http_request *request = t->request;
+	struct curl_blob certificate = { .flags = CURL_BLOB_COPY }, key = { .flags = CURL_BLOB_COPY };
+
+	if (!request->certificate || !request->key)
+		return;
+	certificate.data = (void *)(uintptr_t)request->certificate;
+	certificate.len = strlen(request->certificate);
+	key.data = (void *)(uintptr_t)request->key;
+	key.len = strlen(request->key);
+	SET(t, CURLOPT_SSLCERT_BLOB, &certificate);
+	SET(t, CURLOPT_SSLKEY_BLOB, &key);
+}
+
 static void set_target(struct transfer *t)
 {
 	SET(t, CURLOPT_URL, t->url);
@@ -194,6 +209,7 @@ static void set_target(struct transfer *t)
 		SET(t, CURLOPT_MAXREDIRS, REDIRECTS_MAX);
 		SET(t, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 		set_authorities(t);
+		set_identity(t);
 	}
 	if (t->request->fresh) {
 		SET(t, CURLOPT_FRESH_CONNECT, 1L);
@@ -222,7 +238,8 @@ static void set_limits(struct transfer *t)
 	const struct http_request *request = t->request;
 
 	SET(t, CURLOPT_NOSIGNAL, 1L);
-	SET(t, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(t, CURLOPT_HTTP_VERSION,
+	    request->http2 ? (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : (long)CURL_HTTP_VERSION_1_1);
 	SET(t, CURLOPT_TIMEOUT_MS, as_long(request->timeout_ms, HTTP_TIMEOUT_DEFAULT));
 	SET(t, CURLOPT_CONNECTTIMEOUT_MS,
 	    as_long(request->connect_timeout_ms, HTTP_CONNECT_DEFAULT));

@@ -59,18 +59,34 @@ static bool path_valid(const char *path)
 	       strcmp(strrchr(path, '/'), "/.") != 0 && strcmp(strrchr(path, '/'), "/..") != 0;
 }
 
-static int build_layer(const void *binary, size_t len, const char *path, struct strbuf *ret)
+#define LAYER "layer.tar"
+
+/* The layer as a member of the archive: built where it stays, as programs are large. */
+static int add_layer(const void *binary, size_t len, const char *path, struct strbuf *tar,
+		     char digest[static DIGEST_HEX_MAX])
 {
+	unsigned char header[TAR_BLOCK] = { 0 };
+	size_t at = tar->len, begin;
 	int r = 0;
 
+	strbuf_add(tar, header, sizeof(header)); /* its size is known at the end */
+	begin = tar->len;
 	for (const char *p = strchr(path + 1, '/'); r == 0 && p; p = strchr(p + 1, '/')) {
 		_cleanup_free_ char *dir = strndup(path + 1, (size_t)(p - path) - 1);
 
-		r = dir ? tar_add_dir(ret, dir, 0755) : -ENOMEM;
+		r = dir ? tar_add_dir(tar, dir, 0755) : -ENOMEM;
 	}
 	if (r == 0)
-		r = tar_add_file(ret, path + 1, binary, len, 0755);
-	return r == 0 ? tar_add_end(ret) : r;
+		r = tar_add_file(tar, path + 1, binary, len, 0755);
+	if (r == 0)
+		r = tar_add_end(tar);
+	if (r == 0)
+		r = tar_header(LAYER, TAR_FILE, 0644, tar->len - begin, header);
+	if (r < 0)
+		return r;
+	memcpy(tar->data + at, header, sizeof(header));
+	digest_hex(tar->data + begin, tar->len - begin, digest);
+	return 0;
 }
 
 /* The image's configuration as text; NULL without memory. */
@@ -86,40 +102,31 @@ static char *build_config(const char *architecture, const char *path, const char
 	return config ? json_line(config) : NULL;
 }
 
-static int build_archive(const char *ref, const char *config, const struct strbuf *layer,
-			 const char *layer_digest, struct strbuf *ret)
+static int add_names(const char *ref, const char *config, struct strbuf *tar)
 {
-	char config_digest[DIGEST_HEX_MAX];
-	_cleanup_free_ char *config_name = NULL;
-	_cleanup_free_ char *layer_name = xasprintf("%s/layer.tar", layer_digest);
-	_cleanup_free_ char *manifest = NULL;
+	char digest[DIGEST_HEX_MAX];
+	_cleanup_free_ char *config_name = NULL, *manifest = NULL;
 	_cleanup_json_ json_t *list = NULL;
 	int r;
 
-	digest_hex(config, strlen(config), config_digest);
-	config_name = xasprintf("%s.json", config_digest);
-	if (!config_name || !layer_name)
+	digest_hex(config, strlen(config), digest);
+	config_name = xasprintf("%s.json", digest);
+	if (!config_name)
 		return -ENOMEM;
-	list = json_pack("[{s:s, s:[s], s:[s]}]", "Config", config_name, "RepoTags", ref, "Layers",
-			 layer_name);
+	list = json_pack("[{s:s, s:[s], s:[s]}]", "Config", config_name, "RepoTags", ref, "Layers", LAYER);
 	manifest = list ? json_line(list) : NULL;
 	if (!manifest)
 		return -ENOMEM;
-	r = tar_add_file(ret, config_name, config, strlen(config), 0644);
+	r = tar_add_file(tar, config_name, config, strlen(config), 0644);
 	if (r == 0)
-		r = tar_add_dir(ret, layer_digest, 0755);
-	if (r == 0)
-		r = tar_add_file(ret, layer_name, layer->data, layer->len, 0644);
-	if (r == 0)
-		r = tar_add_file(ret, "manifest.json", manifest, strlen(manifest), 0644);
-	return r == 0 ? tar_add_end(ret) : r;
+		r = tar_add_file(tar, "manifest.json", manifest, strlen(manifest), 0644);
+	return r == 0 ? tar_add_end(tar) : r;
 }
 
 int image_build(const char *ref, const void *binary, size_t len, const char *path_in_image,
 		struct strbuf *ret_tar, struct error *err)
 {
-	_cleanup_(strbuf_release) struct strbuf layer = STRBUF_INIT;
-	_cleanup_(strbuf_release) struct strbuf archive = STRBUF_INIT;
+	const size_t before = ret_tar->len;
 	_cleanup_free_ char *config = NULL;
 	char layer_digest[DIGEST_HEX_MAX];
 	const char *architecture = NULL;
@@ -132,15 +139,13 @@ int image_build(const char *ref, const void *binary, size_t len, const char *pat
 	r = read_architecture(binary, len, &architecture, err);
 	if (r < 0)
 		return r;
-	r = build_layer(binary, len, path_in_image, &layer);
-	if (r < 0)
-		return error_errno(err, r, "build the layer of the image '%s'", ref);
-	digest_hex(layer.data, layer.len, layer_digest);
-	config = build_config(architecture, path_in_image, layer_digest);
-	r = config ? build_archive(ref, config, &layer, layer_digest, &archive) : -ENOMEM;
+	r = add_layer(binary, len, path_in_image, ret_tar, layer_digest);
 	if (r == 0) {
-		strbuf_add(ret_tar, archive.data, archive.len);
-		r = strbuf_failed(ret_tar) ? -ENOMEM : 0;
+		config = build_config(architecture, path_in_image, layer_digest);
+		r = config ? add_names(ref, config, ret_tar) : -ENOMEM;
 	}
-	return r < 0 ? error_errno(err, r, "build the image '%s'", ref) : 0;
+	if (r == 0)
+		return 0;
+	strbuf_cut(ret_tar, before);
+	return error_errno(err, r, "build the image '%s'", ref);
 }

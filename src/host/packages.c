@@ -325,3 +325,10 @@ int package_version_compare(const char *a, const char *b)
 	rb = rb ? rb + 1 : "0";
 	return compare_part(ra, ra + strlen(ra), rb, rb + strlen(rb));
 }
+
+bool package_version_is_of(const char *version, const char *begin)
+{
+	size_t n = strlen(begin);
+
+	return n && strncmp(version, begin, n) == 0 && !isdigit((unsigned char)version[n]);
+}

@@ -46,4 +46,7 @@ bool package_db_installed(const struct package_db *db, const char *name);
 /* dpkg's order of versions (deb-version(7)): negative, 0, positive. */
 int package_version_compare(const char *a, const char *b);
 
+/* Does it begin with that one? "1.34" is of "1.34.0-1.1", and not of "1.340". */
+bool package_version_is_of(const char *version, const char *begin);
+
 #endif

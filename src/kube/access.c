@@ -16,6 +16,8 @@ void kube_access_release(struct kube_access *access)
 	free(access->token);
 	free(access->namespace);
 	free(access->authorization);
+	free(access->certificate);
+	free(access->key);
 	*access = KUBE_ACCESS_INIT;
 }
 

@@ -1,6 +1,6 @@
 /*
- * How a program in a pod reaches its API server: address from the environment, certificate authority, token
- * and namespace from the service account's folder, as every in-cluster client does it.
+ * How a program reaches its API server. In a pod: address from the environment, certificate authority, token and
+ * namespace from the service account's folder, as every in-cluster client does it. As a kubelet: kubeconfig.h.
  */
 #ifndef KUBE_ACCESS_H
 #define KUBE_ACCESS_H
@@ -14,6 +14,7 @@ struct kube_access {
 	char *folder; /* as this process can open it at any time */
 	char *authorities, *token, *namespace;
 	char *authorization; /* header */
+	char *certificate, *key; /* PEM text; NULL: a token says who asks */
 	uint64_t read;	     /* when the files were read, monotonic_ms() */
 };
 

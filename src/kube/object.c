@@ -73,6 +73,20 @@ static bool is_taint(const json_t *taint, const char *text)
 	return whole && strcmp(whole, text) == 0;
 }
 
+bool node_has_handler(const json_t *node, const char *handler)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (json_object_get(json_object_get(node, "status"), "runtimeHandlers"), i, item) {
+		const char *name = json_get_string(item, "name");
+
+		if (name && strcmp(name, handler) == 0)
+			return true;
+	}
+	return false;
+}
+
 json_t *node_taint_patch(const json_t *node, const char *taint)
 {
 	json_t *taints = json_object_get(json_object_get(node, "spec"), "taints");

@@ -33,6 +33,9 @@ bool node_has_labels(const json_t *node, const struct node_state *state);
 /* Its condition: status, reason and message alike? `ret_since`: since when its status is that, or NULL. */
 bool node_has_condition(const json_t *node, const struct node_state *state, const char **ret_since);
 
+/* Does its kubelet tell of a runtime handler of that name? */
+bool node_has_handler(const json_t *node, const char *handler);
+
 /* Removal of the taint "KEY=VALUE:EFFECT", for a JSON patch; NULL: the node does not have it. */
 json_t *node_taint_patch(const json_t *node, const char *taint);
 

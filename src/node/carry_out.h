@@ -6,4 +6,7 @@
 
 int carry_out_one(struct node *node, const struct change *change, struct error *err);
 
+/* One that was cut off, and that is found made: only its record is not finished. */
+int carry_out_cut_off(struct node *node, const struct journal_entry *entry, struct error *err);
+
 #endif

@@ -48,21 +48,32 @@ static int apply_all(struct node *node, const struct plan *plan, struct error *e
 	return r < 0 ? r : context_end(&node->ctx.change, err);
 }
 
+/* The kind of an entry that was cut off; NULL: it is finished, or not in force. */
+static const struct change_kind *cut_off(const struct journal_entry *e)
+{
+	return journal_in_force(e) && !e->after ? change_kind_find(e->kind) : NULL;
+}
+
+/* Such a one is not done when it looks so: its own resume() tells. */
+static bool must_resume(const struct node *node, const struct change_kind *kind)
+{
+	return kind->resume && !host_is_rooted(&node->host);
+}
+
 /*
  * Entries that were cut off and are not needed any more, because all they were to do had been done:
  * only the record of it is missing.
  */
 static int close_cut_off(struct node *node, const struct plan *plan, struct error *err)
 {
-	_cleanup_json_ json_t *after = json_object();
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < node->journal.len; i++) {
 		const struct journal_entry *e = &node->journal.entries[i];
-		const struct change_kind *kind = change_kind_find(e->kind);
+		const struct change_kind *kind = cut_off(e);
 
-		if (journal_in_force(e) && !e->after && kind && !plan_find(plan, kind, e->target))
-			r = journal_done(&node->journal, e->number, after, err);
+		if (kind && !must_resume(node, kind) && !plan_find(plan, kind, e->target))
+			r = carry_out_cut_off(node, e, err);
 	}
 	return r;
 }
@@ -74,6 +85,13 @@ static int settle(struct node *node, struct error *err)
 
 		if (r < 0)
 			return error_context(err, "%s", (*s)->name);
+	}
+	for (size_t i = 0; i < node->journal.len; i++) {
+		const struct change_kind *kind = cut_off(&node->journal.entries[i]);
+
+		/* The next run goes on with it. */
+		if (kind && must_resume(node, kind))
+			return 0;
 	}
 	return journal_mark(&node->journal, "verified", BERTH_VERSION, err);
 }
@@ -154,6 +172,7 @@ int node_install(struct node *node, const char *only, const char *command, struc
 {
 	_cleanup_(plan_release) struct plan plan = PLAN_INIT;
 	int r = node_clean_up(node, err);
+	unsigned left = 0;
 
 	if (r == 0)
 		r = repair_packages(node, err);
@@ -170,7 +189,7 @@ int node_install(struct node *node, const char *only, const char *command, struc
 	if (r < 0)
 		return r;
 	if (node->unasked)
-		(void)judge_plan(node, &plan);
+		left = judge_plan(node, &plan);
 	/* An agent that begins on a host that was proven by another proves it for itself. */
 	if (!plan.len && node->journal.verified && node->proves)
 		return prove(node, only, report, err);
@@ -179,7 +198,8 @@ int node_install(struct node *node, const char *only, const char *command, struc
 	r = prepare(node, &plan, err);
 	if (r == 0)
 		r = journal_mark(&node->journal, "run", command, err);
-	if (r == 0 && !only)
+	/* What the judge took out of the plan is not done for that. */
+	if (r == 0 && !only && !left)
 		r = close_cut_off(node, &plan, err);
 	if (r == 0)
 		r = apply_all(node, &plan, err);

@@ -18,6 +18,8 @@ static void entry_clear(struct journal_entry *e)
 	json_decref(e->want);
 	json_decref(e->before);
 	json_decref(e->after);
+	json_decref(e->earlier);
+	json_decref(e->found);
 }
 
 void journal_close(struct journal *journal)
@@ -32,11 +34,11 @@ void journal_close(struct journal *journal)
 
 bool journal_in_force(const struct journal_entry *entry)
 {
-	/* What was left because somebody had changed it is tried again by the next uninstall. */
+	/* What was left because somebody had changed it is tried again while anything else is to be undone. */
 	return !entry->superseded && (!entry->outcome || strcmp(entry->outcome, "left") == 0);
 }
 
-static struct journal_entry *find(struct journal *journal, uint64_t number)
+static struct journal_entry *find(const struct journal *journal, uint64_t number)
 {
 	for (size_t i = 0; i < journal->len; i++) {
 		if (journal->entries[i].number == number)
@@ -76,7 +78,7 @@ static int take_begin(struct journal *journal, const json_t *record)
 	for (size_t i = 0; i < journal->len; i++)
 		journal->entries[i].undone_now = false;
 	journal->entries[journal->len++] = entry;
-	journal->verified = false;
+	journal->verified = journal->uninstalled = false;
 	return 0;
 }
 
@@ -90,11 +92,16 @@ static int take_again(struct journal *journal, const json_t *record)
 		return -EBADMSG;
 	json_decref(entry->want);
 	entry->want = json_incref(want);
-	json_decref(entry->after);
-	entry->after = NULL;
+	if (entry->after) {
+		json_decref(entry->earlier);
+		entry->earlier = entry->after;
+		entry->after = NULL;
+	}
+	if (!entry->found)
+		entry->found = json_incref(json_object_get(record, "found"));
 	for (size_t i = 0; i < journal->len; i++)
 		journal->entries[i].undone_now = false;
-	journal->verified = false;
+	journal->verified = journal->uninstalled = false;
 	return 0;
 }
 
@@ -108,6 +115,9 @@ static int take_end(struct journal *journal, const json_t *record, bool undone)
 	if (!undone) {
 		json_decref(entry->after);
 		entry->after = json_incref(json_object_get(record, "after"));
+		json_decref(entry->earlier);
+		json_decref(entry->found);
+		entry->earlier = entry->found = NULL;
 		return entry->after ? 0 : -EBADMSG;
 	}
 	free(entry->outcome);
@@ -148,8 +158,10 @@ static int take_record(struct journal *journal, const json_t *record, struct err
 	if (strcmp(type, "verified") == 0)
 		journal->verified = journal->ever_verified = true;
 	/* Cut off before it had undone anything, it may have noted containers it was about to stop. */
-	if (strcmp(type, "run") == 0 && text && strcmp(text, "uninstall") == 0)
+	if (strcmp(type, "run") == 0 && text && strcmp(text, "uninstall") == 0) {
 		journal->verified = false;
+		journal->uninstalled = true;
+	}
 	return 0; /* marks */
 }
 
@@ -308,13 +320,16 @@ int journal_begin(struct journal *journal, const struct change *change, const js
 	return r;
 }
 
-int journal_again(struct journal *journal, uint64_t number, const struct change *change,
-		  const json_t *found, struct error *err)
+int journal_again(struct journal *journal, uint64_t number, const json_t *want, const json_t *found,
+		  struct error *err)
 {
-	return write_record(journal,
-			    json_pack("{s:s, s:I, s:O, s:O}", "type", "again", "of",
-				      (json_int_t)number, "want", change->want, "found", found),
-			    err);
+	return write_record(journal, json_pack("{s:s, s:I, s:O, s:O}", "type", "again", "of", (json_int_t)number, "want", want,
+					       "found", found), err);
+}
+
+const struct journal_entry *journal_find(const struct journal *journal, uint64_t number)
+{
+	return find(journal, number);
 }
 
 int journal_done(struct journal *journal, uint64_t number, const json_t *after, struct error *err)

@@ -25,6 +25,10 @@ struct journal_entry {
 	char *why;	  /* of an outcome "left" */
 	bool superseded;  /* a later begin resumed it */
 	bool undone_now;  /* undone since anything was begun: by an uninstall that was cut off */
+
+	/* While it is made once more, and not finished; else NULL: */
+	json_t *found;	 /* what was there instead, the first time since it was done */
+	json_t *earlier; /* `after` of the time before, where that was finished */
 };
 
 struct journal {
@@ -36,6 +40,7 @@ struct journal {
 	size_t len;
 	bool verified;	   /* nothing was begun or undone since the last verification */
 	bool ever_verified; /* by a run since the journal was begun */
+	bool uninstalled;  /* by the last run, though something of it is left */
 	bool dropped_tail; /* a cut-off record was found */
 	char *version;	   /* of the berth that began it, NULL: empty */
 };
@@ -56,11 +61,14 @@ int journal_begin(struct journal *journal, const struct change *change, const js
  * The intent to make a finished change once more, because it did not last: the first `before` stays, and so
  * does its place in the order. `found`: what was there instead.
  */
-int journal_again(struct journal *journal, uint64_t number, const struct change *change,
-		  const json_t *found, struct error *err);
+int journal_again(struct journal *journal, uint64_t number, const json_t *want, const json_t *found,
+		  struct error *err);
 int journal_done(struct journal *journal, uint64_t number, const json_t *after, struct error *err);
 int journal_undone(struct journal *journal, uint64_t number, const char *outcome, const char *why,
 		   struct error *err);
+
+/* The entry of that number, or NULL. */
+const struct journal_entry *journal_find(const struct journal *journal, uint64_t number);
 
 /* A mark: "run" (with what) or "verified". */
 int journal_mark(struct journal *journal, const char *type, const char *text, struct error *err);

@@ -1,6 +1,10 @@
 #include "node/judge.h"
 
+#include "change/manifest.h"
+#include "change/switch_failures.h"
 #include "step/layout.h"
+
+#define EXCHANGED "another version is installed, and under sandboxes it is only exchanged when somebody asks: berth install"
 
 typedef bool (*judge_fn)(const struct node *node, const struct plan *plan,
 			 const struct change *change, char why[static JUDGE_WHY_MAX]);
@@ -53,10 +57,24 @@ static bool may_install(const struct node *node, const struct plan *plan,
 		const char *package = json_get_string(file, "package");
 
 		if (package && package_db_installed(&node->ctx.facts.packages, package))
-			return no(why, "another version is installed, and under sandboxes it is only exchanged when "
-				       "somebody asks: berth install");
+			return no(why, EXCHANGED);
 	}
 	return true;
+}
+
+/* The same version put right; another one is a matter for people, as with packages. */
+static bool may_unpack(const struct node *node, const struct plan *plan, const struct change *change,
+		       char why[static JUDGE_WHY_MAX])
+{
+	const char *wanted = json_get_string(change->want, "version"), *has;
+	_cleanup_json_ json_t *manifest = NULL;
+
+	(void)plan;
+	if (manifest_read(&node->host, change->target, &manifest, NULL) < 0 || !manifest)
+		return true;
+	has = json_get_string(manifest, "version");
+	return (has && wanted && strcmp(has, wanted) == 0) ||
+	       no(why, EXCHANGED);
 }
 
 /* A masked unit is an operator's decision. Starting sysbox-mgr removes what is in its data directory, unless it was stashed. */
@@ -90,12 +108,36 @@ static bool may_stop(const struct node *node, const struct plan *plan,
 		return true;
 	if (!info)
 		return no(why, "Docker does not say what runs, so it is not stopped");
-	if (json_get_int(info, "ContainersRunning", 1) == 0)
+	if (json_get_int(info, "ContainersRunning", 1) + json_get_int(info, "ContainersPaused", 0) == 0)
 		return true;
 	if (json_get_bool(change->want, "containers", false))
 		return no(why, "running containers would stop");
 	if (!json_get_bool(info, "LiveRestoreEnabled", false))
 		return no(why, "running containers would stop: this Docker runs without live-restore");
+	return node->interrupts || no(why, JUDGE_INTERRUPTS);
+}
+
+/* Its pods go on, but none starts meanwhile. */
+static bool may_restart_engine(const struct node *node, const struct plan *plan,
+			       const struct change *change, char why[static JUDGE_WHY_MAX])
+{
+	(void)plan;
+	(void)change;
+	return node->interrupts || no(why, JUDGE_INTERRUPTS);
+}
+
+/* Nobody has pods on a fresh node; a drain is a disruption, whether the node was ever proven or not, and so is a restart. */
+static bool may_switch(const struct node *node, const struct plan *plan,
+		       const struct change *change, char why[static JUDGE_WHY_MAX])
+{
+	unsigned tries = switch_failures(&node->host, change->want);
+
+	(void)plan;
+	if (tries && tries >= node->spec.agent.give_up)
+		return no(why, "its kubelet was moved back too often: see why, and run berth install");
+	if (!json_get_bool(change->want, "drain", false) && !json_get_bool(change->want, "there", false))
+		return !node->journal.ever_verified ||
+		       no(why, "its kubelet is only moved when somebody asks: berth install, or crio.kubelet: drain");
 	return node->interrupts || no(why, JUDGE_INTERRUPTS);
 }
 
@@ -105,23 +147,23 @@ bool judge_change(const struct node *node, const struct plan *plan, const struct
 	static const struct {
 		const struct change_kind *kind;
 		judge_fn judge;
+		bool always; /* also of a node that was never proven, where all else is an installation */
 	} TABLE[] = {
 		{ &change_file, quiet },	 { &change_json, quiet },   { &change_copy, quiet },
 		{ &change_sysctl, quiet },	 { &change_module, quiet }, { &change_enable, quiet },
-		{ &change_packages, may_install },	 { &change_unpack, quiet }, { &change_pool_dir, quiet },
+		{ &change_packages, may_install },	 { &change_unpack, may_unpack }, { &change_pool_dir, quiet },
 		{ &change_start, may_start },	 { &change_stop, may_stop },
-		{ &change_enforce, quiet },
+		{ &change_enforce, quiet },	 { &change_handler, may_restart_engine },
+		{ &change_crio_handler, may_restart_engine }, { &change_kubelet_switch, may_switch, true },
 		{ &change_pool, never_format }, { &change_move, never_move },
 	};
 
 	why[0] = '\0';
-	if (!node->journal.ever_verified)
-		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(TABLE); i++) {
-		if (TABLE[i].kind == change->kind)
+		if (TABLE[i].kind == change->kind && (node->journal.ever_verified || TABLE[i].always))
 			return TABLE[i].judge(node, plan, change, why);
 	}
-	return no(why, "nobody has decided whether an agent may do that");
+	return !node->journal.ever_verified || no(why, "nobody has decided whether an agent may do that");
 }
 
 /* What was not stopped is not started again. */

@@ -15,7 +15,7 @@
 #define JUDGE_WHY_MAX 160
 
 /* Why a change is left that may be made once a slot of the pool is held (node.interrupts). */
-#define JUDGE_INTERRUPTS "it interrupts Docker under sandboxes: a slot of the pool is needed first"
+#define JUDGE_INTERRUPTS "it interrupts what runs on the node: a slot of the pool is needed first"
 
 /* True: it may. False: `why` says why not, in words that fit behind "left: ". */
 bool judge_change(const struct node *node, const struct plan *plan, const struct change *change,

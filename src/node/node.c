@@ -99,6 +99,27 @@ int node_open(const struct node_options *options, struct node *node, struct erro
 	return 0;
 }
 
+/* What a cut has left stopped, or made but for its end. */
+static int resume_changes(struct node *node, struct error *err)
+{
+	for (size_t i = 0; !host_is_rooted(&node->host) && i < node->journal.len; i++) {
+		const struct journal_entry *e = &node->journal.entries[i];
+		const struct change_kind *kind = change_kind_find(e->kind);
+		const struct change_record record = { e->target, e->want, e->before, e->after };
+		_cleanup_json_ json_t *after = NULL;
+		int r;
+
+		if (!journal_in_force(e) || !kind || !kind->resume)
+			continue;
+		r = kind->resume(&node->ctx.change, &record, &after, err);
+		if (r == 0 && after)
+			r = journal_done(&node->journal, e->number, after, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int node_clean_up(struct node *node, struct error *err)
 {
 	/* Written by changes with another target, or by none. */
@@ -121,12 +142,17 @@ int node_clean_up(struct node *node, struct error *err)
 	for (size_t i = 0; i < ARRAY_SIZE(WRITTEN); i++)
 		host_drop_temp(&node->host, WRITTEN[i]);
 	for (size_t i = 0; i < journal->len; i++) {
+		const char *config = json_get_string(journal->entries[i].want, "config"); /* of a handler */
+
 		if (journal->entries[i].target[0] == '/')
 			host_drop_temp(&node->host, journal->entries[i].target);
+		if (config && *config == '/')
+			host_drop_temp(&node->host, config);
 	}
 	host_drop_temp(&node->host, CANDIDATE);
 	node->ctx.change.reload_needed = true;
-	return host_exists(&node->host, CANDIDATE) ? host_remove(&node->host, CANDIDATE, err) : 0;
+	r = host_exists(&node->host, CANDIDATE) ? host_remove(&node->host, CANDIDATE, err) : 0;
+	return r < 0 ? r : resume_changes(node, err);
 }
 
 int node_check(struct node *node, struct report *report, struct error *err)
@@ -135,7 +161,7 @@ int node_check(struct node *node, struct report *report, struct error *err)
 		struct stage stage;
 		int r;
 
-		if (!(*s)->check)
+		if (!(*s)->check || !step_wanted(*s, &node->spec))
 			continue;
 		stage_begin(&stage, node, "check", (*s)->name, (*s)->summary);
 		r = (*s)->check(&node->ctx, report, err);
@@ -151,7 +177,8 @@ int node_plan(struct node *node, const char *only, struct plan *ret, struct erro
 	for (const struct step *const *s = steps; *s; s++) {
 		int r;
 
-		if (!(*s)->plan || (only && strcmp(only, (*s)->name) != 0))
+		if (!(*s)->plan || !step_wanted(*s, &node->spec) ||
+		    (only && strcmp(only, (*s)->name) != 0))
 			continue;
 		ret->step = (*s)->name;
 		r = (*s)->plan(&node->ctx, ret, err);
@@ -168,7 +195,8 @@ int node_verify(struct node *node, const char *only, struct report *report, stru
 		struct stage stage;
 		int r;
 
-		if (!(*s)->verify || (only && strcmp(only, (*s)->name) != 0))
+		if (!(*s)->verify || !step_wanted(*s, &node->spec) ||
+		    (only && strcmp(only, (*s)->name) != 0))
 			continue;
 		stage_begin(&stage, node, "verify", (*s)->name, (*s)->summary);
 		r = (*s)->verify(&node->ctx, report, err);

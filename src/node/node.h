@@ -21,6 +21,7 @@ struct observer {
 	void (*left)(void *userdata, const struct change *change, const char *why);
 	void (*undone)(void *userdata, const struct journal_entry *entry, enum undo_outcome outcome,
 		       const char *why);
+	void (*evicted)(void *userdata, const char *pod);
 	void *userdata;
 };
 
@@ -74,11 +75,18 @@ int node_install(struct node *node, const char *only, const char *command, struc
  */
 int node_start_unit(struct node *node, const char *unit, struct error *err);
 
+/*
+ * Pods whose Sysbox was restarted under them are told to end, as disruption budgets allow: how many, less those that are on
+ * their way. -EPERM: the settings do not say so; -EBUSY: one may not go now, or has no controller.
+ */
+int node_evict_stranded(struct node *node, struct error *err);
+
 /* Prove every step. */
 int node_verify(struct node *node, const char *only, struct report *report, struct error *err);
 
 struct undo_summary {
 	unsigned undone, nothing, left;
+	bool forgotten; /* all was left before, and the records of it are gone now */
 };
 
 /*

@@ -42,11 +42,36 @@ static int fetch_sysbox(struct node *node, char **ret_path, struct error *err)
 	return r;
 }
 
+/* CRI-O's package where the settings name one: the file, or a download beside what apt fetches. NULL: by its name. */
+static int fetch_crio(struct node *node, char **ret_path, struct error *err)
+{
+	const struct spec *spec = &node->spec;
+	_cleanup_free_ char *path = NULL;
+	int r;
+
+	if (!spec_has_crio(spec) || (!*spec->crio.file && !*spec->crio.url))
+		return 0;
+	if (*spec->crio.file) {
+		*ret_path = strdup(spec->crio.file);
+		return *ret_path ? 0 : error_errno(err, ENOMEM, "make the bundle");
+	}
+	path = xasprintf("%s/%s.deb", WORK_DIR, spec->crio.package);
+	if (!path)
+		return error_errno(err, ENOMEM, "make the bundle");
+	if (!*spec->crio.sha256)
+		return error_set(err, EINVAL, "crio.url needs the package's SHA-256: set crio.sha256");
+	r = download_file(&node->host, spec->crio.url, spec->crio.sha256, path, spec->timeouts.download, &node->progress,
+			  err);
+	if (r == 0)
+		*ret_path = TAKE_PTR(path);
+	return r;
+}
+
 /*
  * An empty package database stands for the clean node: apt then fetches everything, also what most
  * nodes have. Installing takes from it only what is missing.
  */
-static int apt_argv(const struct node *node, const char *sysbox, struct strv *argv)
+static int apt_argv(const struct node *node, const char *sysbox, const char *crio, struct strv *argv)
 {
 	static const char *const WORDS[] = {
 		"apt-get", "-y", "-q", "--download-only", "-oAPT::Install-Recommends=false",
@@ -64,10 +89,12 @@ static int apt_argv(const struct node *node, const char *sysbox, struct strv *ar
 		r = strv_add(argv, PACKAGES[i]);
 	if (r == 0 && client_is_apart)
 		r = strv_add(argv, "docker-cli");
+	if (r == 0 && spec_has_crio(&node->spec))
+		r = strv_add(argv, crio ? crio : node->spec.crio.package);
 	return r < 0 ? r : strv_add(argv, sysbox);
 }
 
-static int fetch_packages(struct node *node, const char *sysbox, struct error *err)
+static int fetch_packages(struct node *node, const char *sysbox, const char *crio, struct error *err)
 {
 	static const char *const UPDATE[] = { "apt-get", "-q", "update", NULL };
 	static const struct file_attrs ATTRS = { .mode = 0644 };
@@ -78,7 +105,7 @@ static int fetch_packages(struct node *node, const char *sysbox, struct error *e
 	progress_activity(&node->progress, "apt-get update");
 	if (r == 0)
 		r = host_check(&node->host, UPDATE, &options, NULL, err);
-	if (r == 0 && apt_argv(node, sysbox, &argv) < 0)
+	if (r == 0 && apt_argv(node, sysbox, crio, &argv) < 0)
 		r = error_errno(err, ENOMEM, "make the bundle");
 	progress_activity(&node->progress, "downloading packages");
 	if (r == 0)
@@ -118,7 +145,7 @@ static int list_debs(struct node *node, const char *sysbox, struct strv *ret, st
 	return r < 0 ? error_errno(err, r, "list the packages") : 0;
 }
 
-static int write_bundle(struct node *node, const char *sysbox, const char *path, struct error *err)
+static int write_bundle(struct node *node, const char *sysbox, const char *crio, const char *path, struct error *err)
 {
 	_cleanup_(strv_release) struct strv debs = STRV_INIT, paths = STRV_INIT;
 	_cleanup_free_ struct bundle_source *sources = NULL;
@@ -128,6 +155,9 @@ static int write_bundle(struct node *node, const char *sysbox, const char *path,
 	if (r < 0)
 		return r;
 	r = add_source(&sources, &count, &paths, sysbox, BUNDLE_SYSBOX);
+	/* A download is in the list already. */
+	if (r == 0 && crio && strncmp(crio, WORK_DIR, strlen(WORK_DIR)) != 0)
+		r = add_source(&sources, &count, &paths, crio, BUNDLE_DEB);
 	for (size_t i = 0; r == 0 && i < debs.len; i++)
 		r = add_source(&sources, &count, &paths, debs.items[i], BUNDLE_DEB);
 	if (r < 0)
@@ -155,7 +185,7 @@ static int check_request(const struct node *node, const struct offline_request *
 int offline_create(struct node *node, const struct offline_request *request, char **ret_path,
 		   struct error *err)
 {
-	_cleanup_free_ char *sysbox = NULL;
+	_cleanup_free_ char *sysbox = NULL, *crio = NULL;
 	_cleanup_free_ char *path = NULL;
 	int r = check_request(node, request, err);
 
@@ -170,9 +200,11 @@ int offline_create(struct node *node, const struct offline_request *request, cha
 	if (r == 0)
 		r = fetch_sysbox(node, &sysbox, err);
 	if (r == 0)
-		r = fetch_packages(node, sysbox, err);
+		r = fetch_crio(node, &crio, err);
 	if (r == 0)
-		r = write_bundle(node, sysbox, path, err);
+		r = fetch_packages(node, sysbox, crio, err);
+	if (r == 0)
+		r = write_bundle(node, sysbox, crio, path, err);
 	(void)tree_remove(&node->host, WORK_DIR, NULL);
 	if (r == 0)
 		*ret_path = TAKE_PTR(path);

@@ -3,11 +3,11 @@
 #include "node/judge.h"
 #include "step/pool_check.h"
 
-static bool pool_is_there(void)
+static bool pool_is_there(const struct spec *spec)
 {
 	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
 
-	return mount_table_read_self(&table, NULL) == 0 && !pool_missing_mount(&table);
+	return mount_table_read_self(&table, NULL) == 0 && !pool_missing_mount(&table, spec);
 }
 
 int node_start_unit(struct node *node, const char *unit, struct error *err)
@@ -19,7 +19,7 @@ int node_start_unit(struct node *node, const char *unit, struct error *err)
 
 	if (!e)
 		return error_set(err, ENOENT, "no installation has started '%s' on this host", unit);
-	if (!host_is_rooted(&node->host) && !pool_is_there())
+	if (!host_is_rooted(&node->host) && !pool_is_there(&node->spec))
 		return error_set(err, EAGAIN, "'%s' is not started: the pool is not mounted", unit);
 	plan.step = e->step;
 	r = plan_add(&plan, &node->ctx.change, &change_start, unit, json_object(), NULL, NULL, err);

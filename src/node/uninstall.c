@@ -2,7 +2,9 @@
 #include "base/units.h"
 #include "change/containers.h"
 #include "change/docker_data.h"
+#include "change/engine_restart.h"
 #include "change/tree.h"
+#include "change/tree_copy.h"
 #include "node/node.h"
 #include "step/layout.h"
 #include "sys/fsinfo.h"
@@ -43,12 +45,47 @@ static bool has_parts(const struct journal *journal)
 	return false;
 }
 
+/* What the other parts of the pool would take where they go back to: inner data of sandboxes, stashed or not. */
+static int other_parts(struct node *node, uint64_t *ret, struct error *err)
+{
+	*ret = 0;
+	for (size_t i = 0; i < node->journal.len; i++) {
+		const struct journal_entry *e = &node->journal.entries[i];
+		bool goes_back = json_get_string(e->want, "place") || json_get_string(e->want, "into");
+		struct tree_usage usage = { 0 };
+		int r;
+
+		if (!journal_in_force(e) || strcmp(e->kind, "pool-dir") != 0 || !goes_back ||
+		    strcmp(e->target, POOL_DIR "/docker") == 0 || !host_exists(&node->host, e->target))
+			continue;
+		r = tree_usage(&node->host, e->target, &usage, err);
+		if (r < 0)
+			return r;
+		*ret += tree_copy_needs(&usage);
+	}
+	return 0;
+}
+
+static int refuse_data(const struct data_summary *data, uint64_t others, uint64_t available, struct error *err)
+{
+	char needed[UNITS_MAX], rest[UNITS_MAX], have[UNITS_MAX];
+
+	size_format(data->bytes, needed);
+	size_format(others, rest);
+	size_format(available, have);
+	return error_set(err, ENOSPC,
+			 "Docker's data (%" PRIu64 " images, %" PRIu64 " containers, %" PRIu64 " volumes: %s) and what else is on the "
+			 "pool (%s) does not fit on /var/lib (%s free): free space there, remove what is not needed, or lose it all "
+			 "with --delete-data; nothing was changed",
+			 data->images, data->containers, data->volumes, needed, rest, have);
+}
+
 /* Does the tenants' data fit where it would go back to? Asked before anything is touched. */
 static int check_data(struct node *node, bool delete_data, struct error *err)
 {
 	_cleanup_fd_ int fd = -EBADF;
-	char needed[UNITS_MAX], available[UNITS_MAX];
 	struct data_summary data = { 0 };
+	uint64_t others = 0;
 	struct fsinfo info;
 	int r;
 
@@ -62,20 +99,16 @@ static int check_data(struct node *node, bool delete_data, struct error *err)
 	if (!node->ctx.facts.pool_mounted)
 		return 0;
 	r = docker_data_present(&node->host, POOL_DIR "/docker", &data);
-	if (r <= 0)
-		return r < 0 ? error_errno(err, r, "look at '%s'", POOL_DIR "/docker") : 0;
+	if (r < 0)
+		return error_errno(err, r, "look at '%s'", POOL_DIR "/docker");
+	r = other_parts(node, &others, err);
+	if (r < 0)
+		return r;
 	fd = host_open(&node->host, "/var/lib", O_RDONLY | O_DIRECTORY, 0);
 	r = fd < 0 ? error_errno(err, fd, "open '/var/lib'") : fsinfo_fd(fd, &info, err);
-	if (r < 0 || data.bytes + (data.bytes >> 4) < info.available)
+	if (r < 0 || data.bytes + (data.bytes >> 4) + others < info.available)
 		return r;
-	size_format(data.bytes, needed);
-	size_format(info.available, available);
-	return error_set(err, ENOSPC,
-			 "Docker's data (%" PRIu64 " images, %" PRIu64 " containers, %" PRIu64
-			 " volumes: %s) does not fit on "
-			 "/var/lib (%s free): free space there, remove what is not needed, or lose it all "
-			 "with --delete-data; nothing was changed",
-			 data.images, data.containers, data.volumes, needed, available);
+	return refuse_data(&data, others, info.available, err);
 }
 
 static int undo_one(struct node *node, const struct journal_entry *e, struct undo_summary *summary,
@@ -174,16 +207,66 @@ int node_forget(struct node *node, struct error *err)
 	return r;
 }
 
+/* What cannot be undone now is said before anything is. */
+static int check_undo(struct node *node, struct error *err)
+{
+	for (size_t i = 0; !host_is_rooted(&node->host) && i < node->journal.len; i++) {
+		const struct journal_entry *e = &node->journal.entries[i];
+		const struct change_kind *kind = change_kind_find(e->kind);
+		const struct change_record record = {
+			.target = e->target, .want = e->want, .before = e->before, .after = e->after,
+		};
+		int r;
+
+		if (!journal_in_force(e) || !kind->may_undo)
+			continue;
+		r = kind->may_undo(&node->ctx.change, &record, err);
+		if (r < 0)
+			return error_context(err, "put '%s' (%s) back", e->target, e->kind);
+	}
+	return 0;
+}
+
+/* All that is still in force was left by an uninstall before. */
+static bool only_left(const struct journal *journal)
+{
+	for (size_t i = 0; i < journal->len; i++) {
+		if (journal_in_force(&journal->entries[i]) && !journal->entries[i].outcome)
+			return false;
+	}
+	return true;
+}
+
+/* Told once: who runs it again wants to be rid of the records, and keeps what he has made of these. */
+static int forget_left(struct node *node, struct undo_summary *ret, struct error *err)
+{
+	for (size_t i = 0; i < node->journal.len; i++) {
+		const struct journal_entry *e = &node->journal.entries[i];
+
+		if (!journal_in_force(e))
+			continue;
+		ret->left++;
+		if (node->observer.undone)
+			node->observer.undone(node->observer.userdata, e, UNDO_LEFT, e->why ? e->why : "");
+	}
+	ret->forgotten = true;
+	return remove_state(node, false, err);
+}
+
 int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret, struct error *err)
 {
 	int r = node_clean_up(node, err);
 
 	*ret = (struct undo_summary){ 0 };
+	if (r == 0 && only_left(&node->journal))
+		return forget_left(node, ret, err);
 	node->ctx.change.delete_data = delete_data;
 	if (r == 0)
 		r = facts_read(&node->ctx, err);
 	if (r == 0)
 		r = check_kinds(&node->journal, err);
+	if (r == 0)
+		r = check_undo(node, err);
 	if (r == 0)
 		r = check_data(node, delete_data, err);
 	if (r == 0 && node->journal.len)

@@ -158,13 +158,28 @@ static int tag_below(struct tagging *t, int dir_fd)
 	return r;
 }
 
+/*
+ * A directory that hands its project on takes no name of another one (xfs_rename: EXDEV): while its links are made again it
+ * keeps its project, and hands it on to nobody.
+ */
+static int let_in(int dir_fd, struct error *err)
+{
+	uint32_t project;
+	bool inherit;
+	int r = quota_get_project(dir_fd, &project, &inherit, err);
+
+	return r < 0 || !inherit ? r : quota_set_project(dir_fd, project, false, err);
+}
+
 int tag_tree(int dir_fd, struct tag_side *side, uint32_t project, struct error *err)
 {
 	struct tagging t = { .walk = TREE_WALK_INIT, .side = side, .project = project, .err = err };
 	int r = tag_holds(dir_fd, project, err);
 
 	if (r == 0) {
-		r = tag_below(&t, dir_fd);
+		r = let_in(dir_fd, err);
+		if (r == 0)
+			r = tag_below(&t, dir_fd);
 		tree_walk_release(&t.walk);
 		if (r == 0)
 			r = quota_set_project(dir_fd, project, true, err);

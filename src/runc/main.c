@@ -85,6 +85,18 @@ static int before(const struct settings *settings, const struct command_line *li
 	return 0;
 }
 
+/* Does the verb begin a sandbox, which must not be without a budget? */
+static bool makes_one(const struct command_line *line)
+{
+	static const char *const VERBS_THAT_DO[] = { "create", "start", "run", "restore" };
+
+	for (size_t i = 0; line->verb && i < ARRAY_SIZE(VERBS_THAT_DO); i++) {
+		if (strcmp(line->verb, VERBS_THAT_DO[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line;
@@ -96,10 +108,12 @@ int main(int argc, char **argv)
 	line = command_line_read(argv);
 	if (settings_read(SETTINGS_PATH, &settings, &err) < 0) {
 		say_error(&line, err.message);
+		if (makes_one(&line))
+			return FAILED;
+		settings = settings_default(); /* what runs can be looked at and ended all the same */
+	} else if (before(&settings, &line) != 0) {
 		return FAILED;
 	}
-	if (before(&settings, &line) != 0)
-		return FAILED;
 	execv(settings.runtime, argv);
 	error_errno(&err, errno, "run the real runtime '%s' (%s)", settings.runtime, SETTINGS_PATH);
 	say_error(&line, err.message);

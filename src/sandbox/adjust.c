@@ -6,8 +6,8 @@
 #include "sandbox/docker_files.h"
 #include "sandbox/limit.h"
 
-static int decide(const struct settings *settings, const char *id, const struct adjustment *adjustment,
-		  uint64_t *ret_bytes, struct error *err)
+static int decide(const struct settings *settings, const struct sandbox *sandbox,
+		  const struct adjustment *adjustment, uint64_t *ret_bytes, struct error *err)
 {
 	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
 	struct limit_sources sources = { 0 };
@@ -23,7 +23,11 @@ static int decide(const struct settings *settings, const char *id, const struct 
 		*ret_bytes = adjustment->bytes;
 		return 0;
 	}
-	r = docker_files_read(settings->engine, id, &files, err);
+	if (sandbox->record.asked) {
+		*ret_bytes = sandbox->record.asked == RECORD_UNLIMITED ? 0 : sandbox->record.asked;
+		return 0;
+	}
+	r = *settings->engine ? docker_files_read(settings->engine, sandbox->id, &files, err) : 0;
 	if (r < 0)
 		return r;
 	sources.label = files.disk;
@@ -42,7 +46,7 @@ int sandbox_adjust(const struct settings *settings, int pool_fd, const struct sa
 	char used[UNITS_MAX], wanted[UNITS_MAX];
 	struct budget budget;
 	uint64_t bytes = 0;
-	int r = decide(settings, sandbox->id, adjustment, &bytes, err);
+	int r = decide(settings, sandbox, adjustment, &bytes, err);
 
 	if (r < 0)
 		return r;

@@ -15,6 +15,8 @@ void bundle_release(struct bundle *bundle)
 	free(bundle->path);
 	free(bundle->rootfs);
 	free(bundle->disk);
+	free(bundle->pod);
+	free(bundle->pod_name);
 	strv_release(&bundle->binds);
 	*bundle = BUNDLE_INIT;
 }
@@ -70,6 +72,40 @@ static int read_binds(const json_t *mounts, struct strv *ret)
 	return r;
 }
 
+/*
+ * What engines tell of the pod, by annotations that no pod can set. CRI-O passes on all that a pod has, containerd's names
+ * among them, and writes its own over them: it comes first. containerd passes on only those it was told to.
+ */
+static const struct pod_keys {
+	const char *sandbox, *namespace, *pod, *container;
+} POD_KEYS[] = {
+	{ "io.kubernetes.cri-o.SandboxID", "io.kubernetes.pod.namespace", "io.kubernetes.pod.name",
+	  "io.kubernetes.container.name" },
+	{ "io.kubernetes.cri.sandbox-id", "io.kubernetes.cri.sandbox-namespace", "io.kubernetes.cri.sandbox-name",
+	  "io.kubernetes.cri.container-name" },
+};
+
+static int read_pod(const json_t *annotations, struct bundle *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(POD_KEYS); i++) {
+		const char *sandbox = json_get_string(annotations, POD_KEYS[i].sandbox);
+		const char *namespace = json_get_string(annotations, POD_KEYS[i].namespace);
+		const char *pod = json_get_string(annotations, POD_KEYS[i].pod);
+		const char *container = json_get_string(annotations, POD_KEYS[i].container);
+
+		if (!sandbox)
+			continue;
+		/* What CRI-O calls a pod's own container. */
+		if (container && strcmp(container, "POD") == 0)
+			container = NULL;
+		ret->pod = strdup(sandbox);
+		ret->pod_name = xasprintf("%s/%s%s%s", namespace ? namespace : "", pod ? pod : "",
+					  container ? "/" : "", container ? container : "");
+		return ret->pod && ret->pod_name ? 0 : -ENOMEM;
+	}
+	return 0;
+}
+
 /* {"root": {"path": ...}, "annotations": {...}, "mounts": [...], "linux": {"uidMappings": [...]}} */
 static int fill(const json_t *config, const char *path, struct bundle *ret, struct error *err)
 {
@@ -84,6 +120,8 @@ static int fill(const json_t *config, const char *path, struct bundle *ret, stru
 	ret->own_mappings = json_array_size(json_object_get(linux_part, "uidMappings")) > 0;
 	r = copy_string(json_object_get(json_object_get(config, "annotations"), ANNOTATION_DISK),
 			&ret->disk);
+	if (r == 0)
+		r = read_pod(json_object_get(config, "annotations"), ret);
 	if (r == 0)
 		r = read_binds(json_object_get(config, "mounts"), &ret->binds);
 	return r < 0 || !ret->path || !ret->rootfs ? error_errno(err, ENOMEM, "read bundle '%s'", path) : 0;

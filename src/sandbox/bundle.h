@@ -19,6 +19,8 @@ struct bundle {
 	char *rootfs;	   /* absolute */
 	char *disk;	   /* the annotation berth.dev/disk, or NULL */
 	bool own_mappings; /* it brings user namespace mappings of its own */
+	char *pod;	   /* of a Kubernetes pod's container: the id of the pod's sandbox; else NULL */
+	char *pod_name;	   /* "namespace/pod", and for all but the sandbox itself "/container" */
 	struct strv binds; /* absolute sources of its bind mounts */
 };
 

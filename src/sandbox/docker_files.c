@@ -58,14 +58,37 @@ static unsigned count_volumes(const json_t *mounts)
 	return n;
 }
 
-static int fill(const json_t *config, const json_t *host, struct docker_files *ret)
+/*
+ * Docker gives a container its image's labels among its own (daemon/commit.go: merge), and does not tell them apart: one
+ * that the image has with that value is the image maker's, who may be the tenant. Of an image that cannot be read any more
+ * none is believed.
+ */
+static bool is_of_image(const char *data_root, const json_t *config, const char *value)
+{
+	const char *image = json_get_string(config, "Image"), *driver = json_get_string(config, "Driver");
+	_cleanup_free_ char *path = NULL, *text = NULL;
+	_cleanup_json_ json_t *made = NULL;
+	const char *its;
+	size_t len = 0;
+
+	if (!image || strncmp(image, "sha256:", 7) != 0 || !is_hex_id(image + 7))
+		return false;
+	path = xasprintf("%s/image/%s/imagedb/content/sha256/%s", data_root, driver && *driver ? driver : "overlay2", image + 7);
+	if (!path || file_read_at(AT_FDCWD, path, FILE_CAP_DEFAULT, &text, &len) < 0 ||
+	    json_parse(text, len, path, &made, NULL) < 0)
+		return true;
+	its = json_get_string(json_object_get(json_object_get(made, "config"), "Labels"), ANNOTATION_DISK);
+	return its && strcmp(its, value) == 0;
+}
+
+static int fill(const char *data_root, const json_t *config, const json_t *host, struct docker_files *ret)
 {
 	const char *name = json_get_string(config, "Name");
-	const json_t *labels = json_object_get(json_object_get(config, "Config"), "Labels");
+	const char *disk = json_get_string(json_object_get(json_object_get(config, "Config"), "Labels"), ANNOTATION_DISK);
 	int r = copy(name && *name == '/' ? name + 1 : name, &ret->name);
 
-	if (r == 0)
-		r = copy(json_get_string(labels, ANNOTATION_DISK), &ret->disk);
+	if (r == 0 && disk && !is_of_image(data_root, config, disk))
+		r = copy(disk, &ret->disk);
 	if (r == 0)
 		r = copy(json_get_string(json_object_get(host, "StorageOpt"), "size"), &ret->size);
 	ret->anonymous_volumes = count_volumes(json_object_get(config, "MountPoints"));
@@ -84,7 +107,7 @@ int docker_files_read(const char *data_root, const char *id, struct docker_files
 		r = read_file(data_root, id, "hostconfig.json", &host, err);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	if (fill(config, host, &files) < 0)
+	if (fill(data_root, config, host, &files) < 0)
 		return error_errno(err, ENOMEM, "read Docker's files of container %.64s", id);
 	*ret = files;
 	files = DOCKER_FILES_INIT;

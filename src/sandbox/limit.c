@@ -24,6 +24,20 @@ static int parse_wish(const struct settings *settings, const char *what, const c
 	return 0;
 }
 
+/* Docker has made its layer by it already; a size of 0 is none for it, and nothing that was said. */
+static int by_engine(const struct settings *settings, const char *text, struct limit *ret, struct error *err)
+{
+	uint64_t bytes;
+
+	if (docker_size_parse(text, &bytes) < 0)
+		return error_set(err, EINVAL, "Docker's size '%.40s' of the container is not understood", text);
+	if (bytes && bytes < LIMIT_MIN)
+		return error_set(err, EINVAL, "Docker's size '%.40s' of the container is less than 1M, no budget to start with", text);
+	*ret = bytes ? (struct limit){ .bytes = bytes, .source = "engine" } :
+		       (struct limit){ .bytes = settings->budget, .source = "default" };
+	return 0;
+}
+
 int limit_decide(const struct settings *settings, const struct limit_sources *sources,
 		 struct limit *ret, struct error *err)
 {
@@ -38,11 +52,7 @@ int limit_decide(const struct settings *settings, const struct limit_sources *so
 		limit.source = sources->annotation ? "annotation" : "label";
 		r = parse_wish(settings, limit.source, wish, &limit.bytes, err);
 	} else if (sources->engine) {
-		limit.source = "engine";
-		/* Docker has made its layer by it already. */
-		if (docker_size_parse(sources->engine, &limit.bytes) < 0)
-			r = error_set(err, EINVAL, "Docker's size '%.40s' of the container is not understood",
-				      sources->engine);
+		r = by_engine(settings, sources->engine, &limit, err);
 	}
 	if (r == 0)
 		*ret = limit;

@@ -6,7 +6,9 @@
 #include "base/strv.h"
 #include "quota/budget.h"
 #include "sandbox/docker_files.h"
+#include "sandbox/name.h"
 #include "sandbox/orphans.h"
+#include "sandbox/pods.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/stash.h"
 
@@ -20,9 +22,10 @@ void sandboxes_release(struct sandboxes *list)
 	*list = SANDBOXES_INIT;
 }
 
-/* Which sandboxes have something in an area: ids, sorted, some more than once. One look for all of them. */
+/* Which containers have something in an area: ids, sorted, some more than once. One look for all of them. */
 struct presence {
 	struct strv inner, stashed;
+	struct pod_containers pods;
 };
 
 static int note_stashed(void *userdata, const char *kind, const char *id)
@@ -51,6 +54,8 @@ static int read_presence(int pool_fd, struct presence *ret, struct error *err)
 
 	if (r == 0)
 		r = stash_each(pool_fd, note_stashed, &ret->stashed, err);
+	if (r == 0)
+		r = pod_containers_read(pool_fd, &ret->pods, err);
 	strv_sort(&ret->inner);
 	strv_sort(&ret->stashed);
 	return r;
@@ -66,10 +71,39 @@ static bool has(const struct strv *sorted, const char *id)
 	return sorted->len && bsearch(id, sorted->items, sorted->len, sizeof(*sorted->items), compare_names);
 }
 
+/* Where it, or any container of the pod it is, has something. */
+static unsigned places_of(const struct presence *presence, const char *id)
+{
+	unsigned where = (has(&presence->inner, id) ? WHERE_INNER : 0U) |
+			 (has(&presence->stashed, id) ? WHERE_STASH : 0U);
+
+	for (size_t i = 0; i < presence->pods.len; i++) {
+		const struct pod_container *c = &presence->pods.items[i];
+
+		if (strcmp(c->sandbox, id) == 0 && strcmp(c->id, id) != 0)
+			where |= places_of(presence, c->id);
+	}
+	return where;
+}
+
+/* A file that cannot be read costs a name, not the figures. */
+static void fill_name(const struct settings *settings, const struct presence *presence, struct sandbox *ret)
+{
+	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
+
+	ret->name = *settings->kubelet ? pod_name(&presence->pods, ret->id) : NULL;
+	ret->engine = ret->name ? ENGINE_NAME_KUBERNETES : "";
+	if (ret->name || !*settings->engine || docker_files_read(settings->engine, ret->id, &files, NULL) <= 0)
+		return;
+	ret->engine = ENGINE_NAME_DOCKER;
+	ret->name = TAKE_PTR(files.name);
+	if (files.anonymous_volumes)
+		ret->where |= WHERE_VOLUMES;
+}
+
 static int fill(const struct settings *settings, int pool_fd, const char *id,
 		const struct presence *presence, struct sandbox *ret, struct error *err)
 {
-	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
 	int r = record_read(pool_fd, id, &ret->record, err);
 
 	if (r <= 0)
@@ -77,25 +111,16 @@ static int fill(const struct settings *settings, int pool_fd, const char *id,
 	r = quota_get(pool_fd, ret->record.project, &ret->usage, err);
 	if (r < 0)
 		return r;
-	ret->where = WHERE_LAYER;
-	if (has(&presence->inner, id))
-		ret->where |= WHERE_INNER;
-	if (has(&presence->stashed, id))
-		ret->where |= WHERE_STASH;
+	ret->id = strdup(id);
+	if (!ret->id)
+		return error_errno(err, ENOMEM, "list sandboxes");
+	ret->where = (ret->record.outside ? 0U : WHERE_LAYER) | places_of(presence, id);
 	ret->gone_since = orphan_since(pool_fd, id);
-	ret->engine = "";
-	/* A file that cannot be read costs a name, not the figures. */
-	if (docker_files_read(settings->engine, id, &files, NULL) > 0) {
-		ret->engine = "docker";
-		ret->name = TAKE_PTR(files.name);
-		if (files.anonymous_volumes)
-			ret->where |= WHERE_VOLUMES;
-	}
+	fill_name(settings, presence, ret);
 	/* Removed by its engine, and nothing of it left: reconcile only has to note that. */
 	if (!ret->name && !record_is_running(&ret->record) && !ret->usage.used && !(ret->where & WHERE_STASH))
 		return 0;
-	ret->id = strdup(id);
-	return ret->id ? 1 : error_errno(err, ENOMEM, "list sandboxes");
+	return 1;
 }
 
 static int read_all(const struct settings *settings, int pool_fd, const struct strv *ids,
@@ -114,8 +139,10 @@ static int read_all(const struct settings *settings, int pool_fd, const struct s
 			ret->len++;
 		else if (r < 0 && result == 0)
 			result = error_set(err, EBADMSG, "%s", why.message);
-		if (r <= 0)
+		if (r <= 0) {
 			free(TAKE_PTR(ret->items[ret->len].name));
+			free(TAKE_PTR(ret->items[ret->len].id));
+		}
 	}
 	return result;
 }
@@ -124,7 +151,7 @@ int sandboxes_read(const struct settings *settings, int pool_fd, struct sandboxe
 		   struct error *err)
 {
 	_cleanup_(strv_release) struct strv ids = STRV_INIT;
-	struct presence presence = { .inner = STRV_INIT, .stashed = STRV_INIT };
+	struct presence presence = { .inner = STRV_INIT, .stashed = STRV_INIT, .pods = POD_CONTAINERS_INIT };
 	int r = pool_dir_names(pool_fd, POOL_SANDBOXES, &ids, err);
 
 	*ret = SANDBOXES_INIT;
@@ -134,7 +161,15 @@ int sandboxes_read(const struct settings *settings, int pool_fd, struct sandboxe
 		r = read_all(settings, pool_fd, &ids, &presence, ret, err);
 	strv_release(&presence.inner);
 	strv_release(&presence.stashed);
+	pod_containers_release(&presence.pods);
 	return r;
+}
+
+/* Its name, or that of the pod in front of its containers. */
+static bool is_called(const struct sandbox *s, const char *what, size_t n)
+{
+	return s->name && strncmp(s->name, what, n) == 0 &&
+	       (!s->name[n] || (s->name[n] == '/' && strchr(what, '/')));
 }
 
 int sandboxes_find(const struct sandboxes *list, const char *what, const struct sandbox **ret,
@@ -146,7 +181,7 @@ int sandboxes_find(const struct sandboxes *list, const char *what, const struct 
 	for (size_t i = 0; i < list->len; i++) {
 		const struct sandbox *s = &list->items[i];
 
-		if (strcmp(s->id, what) == 0 || (s->name && strcmp(s->name, what) == 0)) {
+		if (strcmp(s->id, what) == 0 || is_called(s, what, n)) {
 			*ret = s;
 			return 0;
 		}

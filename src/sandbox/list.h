@@ -16,8 +16,8 @@ enum {
 
 struct sandbox {
 	char *id;
-	char *name; /* as its engine calls it; NULL: the engine has no such container (any more) */
-	const char *engine; /* "docker", or "" where it is not known */
+	char *name; /* as its engine calls it, "namespace/pod/container,..." of a pod; NULL: no engine has it (any more) */
+	const char *engine; /* of name.h, or "" where it is not known */
 	struct record record;
 	struct quota_usage usage;
 	unsigned where;

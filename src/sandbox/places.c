@@ -160,19 +160,93 @@ static int find_inner(int pool_fd, const char *id, struct places *places, struct
 	return 0;
 }
 
-static int find_binds(const struct mount_table *table, const char *pool, const char *engine, const char *id,
+/* Docker's own files of a container, and its volumes without a name. -1: neither. */
+static int docker_bind(const struct settings *settings, const char *id, const char *source)
+{
+	if (!*settings->engine)
+		return -1;
+	if (docker_is_file_of(settings->engine, id, source))
+		return PLACE_FILE;
+	return docker_is_anonymous_volume(settings->engine, source) ? PLACE_VOLUME : -1;
+}
+
+/* What is behind ".../<folder>/<id>/" of a path; NULL: it has no such part. */
+static const char *behind(const char *path, const char *folder, const char *id)
+{
+	_cleanup_free_ char *part = xasprintf("/%s/%s/", folder, id);
+	const char *found = part ? strstr(path, part) : NULL;
+
+	return found ? found + strlen(part) : NULL;
+}
+
+/*
+ * Of a pod: its emptyDirs, the volumes of its images (containerd's own, .../containers/<id>/volumes/<n>), and the files
+ * that kubelet and its engine keep for it and mount into it writable: /etc/hosts, the termination log; /etc/hostname
+ * and /etc/resolv.conf of its sandbox (.../sandboxes/<id>/). Other volumes outlive it, or are not its own.
+ */
+static int pod_bind(const struct settings *settings, const char *id, const char *pod, const char *source)
+{
+	static const char EMPTY_DIR[] = "/volumes/kubernetes.io~empty-dir/";
+	size_t n = strlen(settings->kubelet);
+	const char *rest = behind(source, "containers", id);
+
+	if (behind(source, "sandboxes", pod))
+		return PLACE_FILE;
+	if (rest && strncmp(rest, "volumes/", 8) == 0 && !strchr(rest + 8, '/'))
+		return PLACE_VOLUME;
+	if (strncmp(source, settings->kubelet, n) != 0 || strncmp(source + n, "/pods/", 6) != 0)
+		return -1;
+	rest = strchr(source + n + 6, '/'); /* behind the pod's uid */
+	if (!rest)
+		return -1;
+	if (strncmp(rest, EMPTY_DIR, sizeof(EMPTY_DIR) - 1) == 0)
+		return strchr(rest + sizeof(EMPTY_DIR) - 1, '/') ? -1 : PLACE_VOLUME;
+	return strcmp(rest, "/etc-hosts") == 0 || strncmp(rest, "/containers/", 12) == 0 ? PLACE_FILE : -1;
+}
+
+/*
+ * A part of an emptyDir (subPath), which kubelet binds elsewhere first: ".../pods/UID/volume-subpaths/..." is, on the pool,
+ * ".../pods/UID/volumes/kubernetes.io~empty-dir/NAME/PART". All of the volume counts. 1: added, 0: it is not that.
+ */
+static int add_sub_path(const struct mount_table *table, const struct settings *settings, const char *source,
+			struct places *places)
+{
+	static const char PODS[] = "/pods/", PART[] = "/volume-subpaths/", EMPTY_DIR[] = "/volumes/kubernetes.io~empty-dir/";
+	size_t n = strlen(settings->kubelet), uid;
+	_cleanup_free_ char *below = NULL, *of_pod = NULL;
+	struct error ignored = ERROR_INIT;
+	const char *name;
+
+	if (strncmp(source, settings->kubelet, n) != 0 || strncmp(source + n, PODS, sizeof(PODS) - 1) != 0)
+		return 0;
+	uid = strcspn(source + n + sizeof(PODS) - 1, "/");
+	if (strncmp(source + n + sizeof(PODS) - 1 + uid, PART, sizeof(PART) - 1) != 0 ||
+	    pool_path(table, settings->pool, source, &below, &ignored) < 0)
+		return 0;
+	of_pod = xasprintf("%.*s%s", (int)(sizeof(PODS) - 1 + uid), source + n, EMPTY_DIR);
+	if (!of_pod)
+		return -ENOMEM;
+	name = strstr(below, of_pod);
+	if (!name || !name[strlen(of_pod)])
+		return 0;
+	name += strlen(of_pod);
+	return add(places, PLACE_VOLUME, strndup(below, (size_t)(name - below) + strcspn(name, "/"))) < 0 ? -ENOMEM : 1;
+}
+
+static int find_binds(const struct mount_table *table, const struct settings *settings, const char *id,
 		      const struct bundle *bundle, struct places *places, struct error *err)
 {
 	strv_foreach (&bundle->binds, i, source) {
 		struct error why = ERROR_INIT;
-		enum place_kind kind = PLACE_VOLUME;
+		int kind = bundle->pod ? pod_bind(settings, id, bundle->pod, source) : docker_bind(settings, id, source);
 		int r;
 
-		if (docker_is_file_of(engine, id, source))
-			kind = PLACE_FILE;
-		else if (!docker_is_anonymous_volume(engine, source))
+		r = kind < 0 && bundle->pod ? add_sub_path(table, settings, source, places) : 0;
+		if (r < 0)
+			return error_errno(err, r, "find '%s' on the pool", source);
+		if (kind < 0)
 			continue;
-		r = add_host_path(table, pool, kind, source, places, &why);
+		r = add_host_path(table, settings->pool, (enum place_kind)kind, source, places, &why);
 		/* -EXDEV: a volume driver, or the engine, has mounted something else there. */
 		if (r < 0 && r != -EXDEV)
 			return error_set(err, why.code, "%s", why.message);
@@ -198,33 +272,38 @@ static int add_work(const struct mount_table *table, const char *pool, const cha
 	return r;
 }
 
-static int find_layer(const struct mount_table *table, const char *pool, const char *rootfs,
+static int find_layer(const struct mount_table *table, const char *pool, const struct bundle *bundle,
 		      struct places *places, struct error *err)
 {
 	_cleanup_(layer_release) struct layer layer = LAYER_INIT;
 	struct error ignored = ERROR_INIT;
-	int r = layer_find(table, rootfs, &layer, err);
+	int r = layer_find(table, bundle->rootfs, &layer, err);
 
 	if (r < 0 || !layer.upper)
 		return r;
 	r = add_host_path(table, pool, PLACE_LAYER, layer.upper, places, err);
+	if (r == -EXDEV && bundle->pod) {
+		error_clear(err);
+		return 0;
+	}
 	if (r == 0 && layer.work)
 		r = add_work(table, pool, layer.work, places, err);
-	if (r == 0)
+	/* An engine of pods gives its layers no project: what is there is of a snapshot's last owner. */
+	if (r == 0 && !bundle->pod)
 		(void)pool_path(table, pool, layer.dir, &places->layer_dir, &ignored);
 	return r;
 }
 
-int places_find(const struct mount_table *table, int pool_fd, const char *pool, const char *engine,
-		const char *id, const struct bundle *bundle, struct places *ret, struct error *err)
+int places_find(const struct mount_table *table, int pool_fd, const struct settings *settings, const char *id,
+		const struct bundle *bundle, struct places *ret, struct error *err)
 {
 	_cleanup_(places_release) struct places places = PLACES_INIT;
-	int r = find_layer(table, pool, bundle->rootfs, &places, err);
+	int r = find_layer(table, settings->pool, bundle, &places, err);
 
 	if (r == 0)
 		r = find_inner(pool_fd, id, &places, err);
 	if (r == 0)
-		r = find_binds(table, pool, engine, id, bundle, &places, err);
+		r = find_binds(table, settings, id, bundle, &places, err);
 	if (r < 0)
 		return r;
 	*ret = places;

@@ -8,13 +8,14 @@
 #define SANDBOX_PLACES_H
 
 #include "sandbox/bundle.h"
+#include "sandbox/settings.h"
 #include "sys/mountinfo.h"
 
 enum place_kind {
 	PLACE_LAYER,  /* upper directory, or the root file system itself */
 	PLACE_WORK,   /* overlayfs' work directory */
 	PLACE_INNER,  /* sysbox/<kind>/<id> */
-	PLACE_VOLUME, /* a volume without a name */
+	PLACE_VOLUME, /* a volume without a name, an emptyDir of a pod */
 	PLACE_FILE,   /* a file of the engine's that is mounted into it: /etc/hosts and its like */
 };
 
@@ -51,10 +52,10 @@ int pool_path(const struct mount_table *table, const char *pool, const char *pat
 	      struct error *err);
 
 /*
- * `engine` is the data root whose volumes count. A root file system that is not on the pool is an
- * error: it could not be bounded.
+ * A root file system that is not on the pool is an error: it could not be bounded. Not of a pod, whose
+ * engine may have its storage elsewhere: then it is kubelet's to bound, and what Sysbox keeps is ours.
  */
-int places_find(const struct mount_table *table, int pool_fd, const char *pool, const char *engine,
-		const char *id, const struct bundle *bundle, struct places *ret, struct error *err);
+int places_find(const struct mount_table *table, int pool_fd, const struct settings *settings, const char *id,
+		const struct bundle *bundle, struct places *ret, struct error *err);
 
 #endif

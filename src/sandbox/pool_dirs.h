@@ -7,6 +7,7 @@
  *     drop/                       what an image had put into a volume that is restored: to be removed
  *     sandboxes/<id>              a symbolic link whose target is a sandbox's record
  *     projects/<project>          a symbolic link to the sandbox a project belongs to
+ *     pods/<id>                   a symbolic link that names the pod of a container (pods.h)
  *     orphans/<id>                since when a sandbox with something in the stash is gone
  *     side/<id>                   where files are made anew in a project, for as long as it takes
  *
@@ -27,6 +28,7 @@
 #define POOL_PROJECTS  "projects"
 #define POOL_SIDE      "side"
 #define POOL_ORPHANS   "orphans"
+#define POOL_PODS      "pods"
 
 /* An id that may be a file's name: letters, digits, '_', '-', '.' and not "." or "..". */
 bool sandbox_id_valid(const char *id);

@@ -1,6 +1,7 @@
 #include "sandbox/project.h"
 
-#include "sandbox/docker_files.h"
+#include "sandbox/name.h"
+#include "sandbox/pods.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/record.h"
 #include "sys/quota.h"
@@ -9,12 +10,15 @@ int project_owner_exists(const struct settings *settings, int pool_fd, const cha
 			 struct error *err)
 {
 	struct record record;
-	int r = docker_has_container(settings->engine, id, NULL);
+	_cleanup_(pod_container_release) struct pod_container container = POD_CONTAINER_INIT;
+	int r;
 
-	if (r != 0)
+	if (sandbox_is_kept(settings, id))
 		return 1;
+	r = *settings->kubelet ? pod_find(pool_fd, id, &container, err) : 0;
 	/* Not Docker's: then of an engine that runs beside it, as long as it runs. */
-	r = record_read(pool_fd, id, &record, err);
+	if (r >= 0)
+		r = record_read(pool_fd, r > 0 ? container.sandbox : id, &record, err);
 	return r <= 0 ? r : record_is_running(&record);
 }
 

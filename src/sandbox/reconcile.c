@@ -11,6 +11,7 @@
 #include "quota/budget.h"
 #include "quota/tag.h"
 #include "sandbox/orphans.h"
+#include "sandbox/pods.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/project.h"
 #include "sandbox/record.h"
@@ -28,6 +29,7 @@ struct work {
 	int pool;
 	uint64_t now_s;
 	struct strv stashed; /* ids with something in the stash */
+	struct pod_containers pods;
 	unsigned done;
 };
 
@@ -79,17 +81,51 @@ static int check_tag(struct work *w, const char *id, const char *kind, uint32_t 
 	return r;
 }
 
+static int check_tags_of(struct work *w, const struct strv *kinds, const char *id, uint32_t project, struct error *err)
+{
+	int r = 0;
+
+	strv_foreach (kinds, i, kind) {
+		if (r == 0 && kind[0] != '.')
+			r = check_tag(w, id, kind, project, err);
+	}
+	return r;
+}
+
 static int check_tags(struct work *w, const char *id, const struct record *record, struct error *err)
 {
 	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
-	int r = record_is_running(record) ? pool_dir_names(w->pool, POOL_SYSBOX, &kinds, err) : 0;
+	int r;
 
 	/* Of a stopped one, what comes back from the stash is tagged at its start. */
-	strv_foreach (&kinds, i, kind) {
-		if (r == 0 && kind[0] != '.')
-			r = check_tag(w, id, kind, record->project, err);
+	if (!record_is_running(record))
+		return 0;
+	r = pool_dir_names(w->pool, POOL_SYSBOX, &kinds, err);
+	if (r == 0)
+		r = check_tags_of(w, &kinds, id, record->project, err);
+	for (size_t i = 0; r == 0 && i < w->pods.len; i++) {
+		const struct pod_container *c = &w->pods.items[i];
+
+		if (strcmp(c->sandbox, id) == 0 && strcmp(c->id, id) != 0)
+			r = check_tags_of(w, &kinds, c->id, record->project, err);
 	}
 	return r;
+}
+
+/* Of containers whose engine never had them deleted: a node that was cut off. */
+static int forget_pods(struct work *w, struct error *err)
+{
+	for (size_t i = 0; i < w->pods.len; i++) {
+		const struct pod_container *c = &w->pods.items[i];
+		struct record record;
+		int r = record_read(w->pool, c->sandbox, &record, err);
+
+		if (r < 0)
+			return r;
+		if ((r == 0 || !record_is_running(&record)) && !strv_contains(&w->stashed, c->id))
+			pod_forget(w->pool, c->id);
+	}
+	return 0;
 }
 
 /* What is not removed yet still counts: then it stays until it does not. */
@@ -251,7 +287,11 @@ int reconcile(const struct settings *settings, int pool_fd, const struct reconci
 	int r = stash_each(pool_fd, note_stashed, &w, err);
 
 	if (r == 0)
+		r = pod_containers_read(pool_fd, &w.pods, err);
+	if (r == 0)
 		r = check_sandboxes(&w, err);
+	if (r == 0 && !options->dry_run)
+		r = forget_pods(&w, err);
 	if (r == 0)
 		r = check_claims(&w, err);
 	if (r == 0 && !options->dry_run)
@@ -261,6 +301,7 @@ int reconcile(const struct settings *settings, int pool_fd, const struct reconci
 	if (r == 0 && !options->dry_run)
 		r = reconcile_default(settings, pool_fd, err);
 	strv_release(&w.stashed);
+	pod_containers_release(&w.pods);
 	*ret_done = w.done;
 	return r;
 }

@@ -18,7 +18,7 @@ static const struct field {
 	size_t size;
 } FIELDS[] = {
 #define FIELD(member) { #member, offsetof(struct record, member), sizeof(((struct record *)NULL)->member) }
-	FIELD(project), FIELD(budget), FIELD(set), FIELD(running), FIELD(boot), FIELD(mgr),
+	FIELD(project), FIELD(budget), FIELD(set), FIELD(asked), FIELD(outside), FIELD(running), FIELD(boot), FIELD(mgr),
 #undef FIELD
 };
 

@@ -1,7 +1,7 @@
 /*
  * What berth remembers of a sandbox: the target of the symbolic link sandboxes/<id> on the pool,
  *
- *     project=1073742001 budget=314572800 set=0 boot=5f1c... mgr=... running=1
+ *     project=1073742001 budget=314572800 set=0 asked=0 outside=0 running=1 boot=5f1c... mgr=...
  *
  * because a link is replaced in one rename that XFS journals as metadata: a start waits for no disk,
  * and after a power cut the record is the old one or the new one, never half of either.
@@ -15,6 +15,8 @@ struct record {
 	uint32_t project;
 	uint64_t budget; /* bytes of the last start, 0: unlimited */
 	uint64_t set;	 /* bytes an operator set (`berth quota set`); 0: none did, RECORD_UNLIMITED */
+	uint64_t asked;	 /* bytes its annotation asked for at the last start; 0: none, RECORD_UNLIMITED */
+	bool outside;	 /* its root file system is not on the pool: not in its budget */
 	bool running;	 /* started, and not deleted since; only of worth within the same boot */
 	uint64_t boot;	 /* of that start: first half of the kernel's boot id */
 	uint64_t mgr;	 /* which sysbox-mgr saw the start; 0: none */

@@ -8,6 +8,7 @@
 #include "sandbox/stash.h"
 #include "sandbox/stash_dirs.h"
 #include "sys/dir_names.h"
+#include "sys/quota.h"
 
 #define DROPS_MAX     1000
 #define SHIFTED_FROM  65536 /* owners from here on are of a user namespace */
@@ -65,6 +66,8 @@ static int finish(int pool_fd, const char *kind, const char *id, int volume, str
 	_cleanup_fd_ int parent = folder ? pool_dir_open(pool_fd, folder) : -ENOMEM;
 	_cleanup_fd_ int kept = volume_open(pool_fd, POOL_RESTORE, kind, id);
 	struct stat st;
+	uint32_t project;
+	bool inherit;
 	int r;
 
 	if (parent < 0 || kept < 0)
@@ -75,6 +78,12 @@ static int finish(int pool_fd, const char *kind, const char *id, int volume, str
 	if (fstat(kept, &st) < 0 || fchown(volume, st.st_uid, st.st_gid) < 0 ||
 	    fchmod(volume, st.st_mode & 07777) < 0)
 		return error_errno(err, errno, "restore the mode of the %s volume", kind);
+	/* All that came is in that project: the start has nothing to walk through. */
+	if (quota_get_project(kept, &project, &inherit, NULL) == 0 && project && inherit) {
+		r = quota_set_project(volume, project, true, err);
+		if (r < 0)
+			return r;
+	}
 	fault_point("restore:rename");
 	if (unlinkat(parent, id, AT_REMOVEDIR) < 0)
 		return error_errno(err, errno, "remove the empty " POOL_RESTORE "/%s/%.64s", kind, id);

@@ -18,7 +18,9 @@ static const struct key {
 } KEYS[] = {
 	{ "runtime", PATH, offsetof(struct settings, runtime), "the real runtime" },
 	{ "pool", PATH, offsetof(struct settings, pool), "where the pool is mounted" },
-	{ "engine", PATH, offsetof(struct settings, engine), "Docker's data root" },
+	{ "engine", PATH_OR_NONE, offsetof(struct settings, engine), "Docker's data root; empty: no Docker" },
+	{ "kubelet", PATH_OR_NONE, offsetof(struct settings, kubelet),
+	  "kubelet's folder, where pods are sandboxes; empty: they are not" },
 	{ "image", PATH_OR_NONE, offsetof(struct settings, image), "the pool's image; empty: a device" },
 	{ "floor", BYTES, offsetof(struct settings, floor),
 	  "free bytes beside a sparse image without which no sandbox starts" },
@@ -38,6 +40,7 @@ struct settings settings_default(void)
 		.runtime = "/usr/bin/sysbox-runc",
 		.pool = "/var/lib/berth/pool",
 		.engine = "/var/lib/docker",
+		.kubelet = "",
 		.image = "",
 		.floor = (uint64_t)256 << 20,
 		.budget = (uint64_t)10 << 30,
@@ -130,6 +133,10 @@ int settings_parse(const char *text, size_t len, const char *path, struct settin
 
 	if (!copy)
 		return error_errno(err, ENOMEM, "read '%s'", path);
+	/* Else all behind it would be the defaults, and nobody told. */
+	if (strlen(copy) < len)
+		return error_set(err, EINVAL, "'%s' has a zero byte; 'berth install' writes it anew",
+				 path);
 	for (unsigned number = 1; save; number++) {
 		char *line = strsep(&save, "\n");
 

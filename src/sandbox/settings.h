@@ -17,7 +17,8 @@
 struct settings {
 	char runtime[SETTINGS_PATH_MAX]; /* the real runtime */
 	char pool[SETTINGS_PATH_MAX];	 /* where the pool is mounted */
-	char engine[SETTINGS_PATH_MAX];	 /* Docker's data root, as Docker has it */
+	char engine[SETTINGS_PATH_MAX];	 /* Docker's data root, as Docker has it; "" without Docker */
+	char kubelet[SETTINGS_PATH_MAX]; /* kubelet's folder; "" where no pods are sandboxes */
 	char image[SETTINGS_PATH_MAX];	 /* the pool's image, "" for a device */
 	uint64_t floor;			 /* bytes that must be free beside a sparse image for a sandbox to start */
 	uint64_t budget;		 /* bytes, of a sandbox that nobody gave another; 0: unlimited */

@@ -12,6 +12,7 @@
 #include "sandbox/docker_files.h"
 #include "sandbox/limit.h"
 #include "sandbox/places.h"
+#include "sandbox/pods.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/project.h"
 #include "sandbox/record.h"
@@ -22,7 +23,8 @@
 
 struct starting {
 	const struct settings *settings;
-	const char *id;
+	const char *id;	   /* the container's */
+	const char *owner; /* whose budget it is: its own, or its pod's sandbox */
 	int pool;
 	int claims;
 	struct bundle bundle;
@@ -78,7 +80,7 @@ static int open_pool(struct starting *s)
 		s->claims = pool_dir_make(s->pool, POOL_PROJECTS, s->err);
 		r = s->claims < 0 ? s->claims : 0;
 	}
-	return r < 0 ? r : record_read(s->pool, s->id, &s->record, s->err);
+	return r < 0 ? r : record_read(s->pool, s->owner, &s->record, s->err);
 }
 
 static int find_places(struct starting *s)
@@ -86,14 +88,23 @@ static int find_places(struct starting *s)
 	_cleanup_(mount_table_release) struct mount_table table = MOUNT_TABLE_INIT;
 	int r = mount_table_read_self(&table, s->err);
 
-	return r < 0 ? r : places_find(&table, s->pool, s->settings->pool, s->settings->engine, s->id,
-				       &s->bundle, &s->places, s->err);
+	return r < 0 ? r : places_find(&table, s->pool, s->settings, s->id, &s->bundle, &s->places, s->err);
+}
+
+/* Of an annotation that limit_decide() takes, whatever came before it. */
+static uint64_t asked_for(const char *text)
+{
+	uint64_t bytes = 0;
+
+	return size_parse(text, &bytes) == 0 ? bytes : RECORD_UNLIMITED;
 }
 
 static int decide_limit(struct starting *s, struct limit *ret)
 {
 	_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
-	int r = docker_files_read(s->settings->engine, s->id, &files, s->err);
+	int r = s->bundle.pod || !*s->settings->engine ?
+			0 :
+			docker_files_read(s->settings->engine, s->id, &files, s->err);
 	const struct limit_sources sources = {
 		.set = s->record.set,
 		.annotation = s->bundle.disk,
@@ -101,7 +112,9 @@ static int decide_limit(struct starting *s, struct limit *ret)
 		.engine = files.size,
 	};
 
-	return r < 0 ? r : limit_decide(s->settings, &sources, ret, s->err);
+	r = r < 0 ? r : limit_decide(s->settings, &sources, ret, s->err);
+	s->record.asked = s->bundle.disk ? asked_for(s->bundle.disk) : 0;
+	return r;
 }
 
 /* A volume that another sandbox brought (--volumes-from) stays in that one's budget. */
@@ -121,17 +134,30 @@ static int is_anothers(struct starting *s, const struct place *place, int dir)
 	return r <= 0 ? r : project_owner_exists(s->settings, s->pool, owner, s->err);
 }
 
-static int tag_into(struct starting *s, const struct place *place, int dir)
+/*
+ * What is there already may be more than the limit, and making a link again needs an inode. Where others of the pod run
+ * meanwhile only that is let in: what is tagged counts, and is not refused for its size.
+ */
+static int open_limits(struct starting *s)
 {
+	struct budget open = { 0 };
 	int r;
 
-	/* What is there already may be more than the limit, and making a link again needs an inode. */
-	if (!s->opened) {
-		r = budget_apply(s->pool, s->record.project, (struct budget){ 0 }, s->err);
-		if (r < 0)
-			return r;
-		s->opened = true;
-	}
+	if (s->opened)
+		return 0;
+	if (record_is_running(&s->record) && s->record.budget)
+		open.bytes = s->record.budget + BUDGET_RESERVE_BYTES;
+	r = budget_apply(s->pool, s->record.project, open, s->err);
+	s->opened = r == 0;
+	return r;
+}
+
+static int tag_into(struct starting *s, const struct place *place, int dir)
+{
+	int r = open_limits(s);
+
+	if (r < 0)
+		return r;
 	r = tag_by_side(s->pool, s->id, dir, s->record.project, s->err);
 	return r < 0 ? error_context(s->err, "put '%s' into project %u", place->path, s->record.project) : 0;
 }
@@ -179,14 +205,18 @@ static int tag_place(struct starting *s, const struct place *place)
 
 static int bind_budget(struct starting *s, const struct limit *limit)
 {
+	const struct budget budget = budget_make(limit->bytes, s->settings->bytes_per_inode);
+	struct error ignored = ERROR_INIT;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->places.len; i++)
 		r = tag_place(s, &s->places.items[i]);
 	fault_point("start:limit");
+	/* Also where this one does not start: others of its pod may run. */
 	if (r == 0)
-		r = budget_apply(s->pool, s->record.project,
-				 budget_make(limit->bytes, s->settings->bytes_per_inode), s->err);
+		r = budget_apply(s->pool, s->record.project, budget, s->err);
+	else if (s->opened)
+		(void)budget_apply(s->pool, s->record.project, budget, &ignored);
 	return r;
 }
 
@@ -194,7 +224,7 @@ static int bind_budget(struct starting *s, const struct limit *limit)
 static int take_news(struct starting *s, struct limit *limit)
 {
 	struct record now = { 0 };
-	int r = record_read(s->pool, s->id, &now, s->err);
+	int r = record_read(s->pool, s->owner, &now, s->err);
 
 	if (r <= 0 || now.set == s->record.set)
 		return r;
@@ -202,6 +232,15 @@ static int take_news(struct starting *s, struct limit *limit)
 	r = decide_limit(s, limit);
 	return r < 0 ? r : budget_apply(s->pool, s->record.project,
 					budget_make(limit->bytes, s->settings->bytes_per_inode), s->err);
+}
+
+static bool is_outside(const struct starting *s)
+{
+	for (size_t i = 0; i < s->places.len; i++) {
+		if (s->places.items[i].kind == PLACE_LAYER)
+			return false;
+	}
+	return s->bundle.pod != NULL;
 }
 
 static int note(struct starting *s, struct limit *limit)
@@ -214,11 +253,42 @@ static int note(struct starting *s, struct limit *limit)
 	if (r < 0)
 		return r;
 	s->record.budget = limit->bytes;
+	/* Of a pod: the root file system of any of its containers. */
+	s->record.outside = is_outside(s) || (s->record.outside && s->owner != s->id);
 	s->record.running = true;
 	s->record.boot = record_boot();
 	s->record.mgr = record_mgr();
 	fault_point("start:record");
-	return record_write(s->pool, s->id, &s->record, s->err);
+	return record_write(s->pool, s->owner, &s->record, s->err);
+}
+
+/* How much of "NAMESPACE/POD/CONTAINER" is the pod. */
+static size_t pod_part(const char *name)
+{
+	const char *slash = strchr(name, '/'), *second = slash ? strchr(slash + 1, '/') : NULL;
+
+	return second ? (size_t)(second - name) : strlen(name);
+}
+
+/*
+ * CRI-O lets a pod's own annotations reach its sandbox's bundle, over its own: one that names another pod's sandbox would
+ * be in that one's budget. Its name is kubelet's word.
+ */
+static int check_pod(struct starting *s)
+{
+	_cleanup_(pod_containers_release) struct pod_containers notes = POD_CONTAINERS_INIT;
+	size_t n = pod_part(s->bundle.pod_name);
+	int r = pod_containers_read(s->pool, &notes, s->err);
+
+	for (size_t i = 0; r == 0 && i < notes.len; i++) {
+		const struct pod_container *other = &notes.items[i];
+
+		if (strcmp(other->sandbox, s->owner) == 0 &&
+		    (pod_part(other->name) != n || strncmp(other->name, s->bundle.pod_name, n) != 0))
+			r = error_set(s->err, EPERM, "pod '%s' names the sandbox of '%s' as its own", s->bundle.pod_name,
+				      other->name);
+	}
+	return r;
 }
 
 /* Two runtimes for one container: one after the other. The lock goes when the real one is executed. */
@@ -246,18 +316,26 @@ int verb_start(const struct settings *settings, const char *root, const char *id
 	if (r <= 0)
 		return r;
 	r = bundle_read(path, &s.bundle, err);
+	/* Not where pods are no sandboxes: then somebody else has put these annotations there. */
+	if (!*settings->kubelet || (s.bundle.pod && !sandbox_id_valid(s.bundle.pod)))
+		free(TAKE_PTR(s.bundle.pod));
+	s.owner = s.bundle.pod ? s.bundle.pod : id;
 	if (r == 0)
 		r = lock_bundle(path, &lock, err);
 	if (r == 0)
 		r = open_pool(&s);
+	if (r >= 0 && s.bundle.pod)
+		r = check_pod(&s);
 	if (r >= 0)
 		r = decide_limit(&s, &limit);
 	if (r >= 0)
 		r = stash_restore(s.pool, id, &restored, err);
 	if (r >= 0)
 		r = find_places(&s);
+	if (r >= 0 && s.bundle.pod)
+		r = pod_note(s.pool, id, s.owner, s.bundle.pod_name, err);
 	if (r >= 0)
-		r = project_choose(settings, s.pool, s.claims, id, s.places.layer_dir, &s.record.project, err);
+		r = project_choose(settings, s.pool, s.claims, s.owner, s.places.layer_dir, &s.record.project, err);
 	if (r >= 0)
 		r = bind_budget(&s, &limit);
 	return r < 0 ? r : note(&s, &limit);

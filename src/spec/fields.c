@@ -94,6 +94,9 @@ static int check_taint(const char *value, char why[static 128])
 	return -EINVAL;
 }
 
+static const char *const ENGINES[] = { "docker", "containerd", "docker+containerd", "crio", "docker+crio", NULL };
+static const char *const CRIO_KUBELET[] = { "fresh", "drain", "never", NULL };
+static const char *const STRANDED_PODS[] = { "keep", "evict", NULL };
 static const char *const LOG_FORMATS[] = { "logfmt", "json", NULL };
 static const char *const RESTART_SYSBOX[] = { "stashed", "never", NULL };
 static const char *const ALLOCATE[] = { "auto", "full", "sparse", NULL };
@@ -105,6 +108,10 @@ static const char *const OTHER_VERSION[] = { "keep", "upgrade", "exact", NULL };
 #define DAYS(n)	   (MINUTES(n) * 60 * 24)
 
 const struct spec_field spec_fields[] = {
+	{ "engine", SPEC_CHOICE, AT(engine), "docker", .choices = ENGINES,
+	  .help = "Who runs the sandboxes: Docker; the engine of this node's kubelet, which is its own containerd (2.0.5 "
+		  "or newer, kept as it is but for a runtime handler) or CRI-O (installed where it is not there, and the "
+		  "kubelet moved to it); or Docker and that engine each its own." },
 	{ "pool.size", SPEC_SIZE, AT(pool.size), "50G", .min = 1ULL << 30, .max = 1ULL << 50,
 	  .environment = "XFS_STORAGE_SIZE",
 	  .help = "Size of the pool's image when it is made. One that exists is made larger by berth pool "
@@ -130,6 +137,10 @@ const struct spec_field spec_fields[] = {
 	{ "pool.trim", SPEC_BOOL, AT(pool.trim), "true",
 	  .help = "Give the pool's free space back to the disk below every week. An image that is "
 		  "allocated in full keeps its blocks unless pool.allocate is sparse." },
+	{ "pool.pods", SPEC_BOOL, AT(pool.pods), "false",
+	  .help = "With an engine of the kubelet: keep that engine's storage and kubelet's folder on the pool, so that a "
+		  "pod's root file system and its emptyDirs are in its budget. They are moved only while no "
+		  "container runs: before the node joins its cluster." },
 	{ "docker.package", SPEC_STRING, AT(docker.package), "auto", .check = check_word,
 	  .help = "Package to install where there is no Docker; auto: docker.io on Debian and Ubuntu, "
 		  "docker on Amazon Linux, moby-engine on Fedora, docker-ce elsewhere and where its "
@@ -154,6 +165,20 @@ const struct spec_field spec_fields[] = {
 	{ "docker.interrupt", SPEC_CHOICE, AT(docker.interrupt), "allow", .choices = INTERRUPT,
 	  .help = "Whether running containers may be stopped (and are started again) where a change "
 		  "needs it, or the run is refused." },
+	{ "crio.package", SPEC_STRING, AT(crio.package), "cri-o", .check = check_word,
+	  .help = "CRI-O's package in a repository that the host has; it must be of the kubelet's minor version." },
+	{ "crio.url", SPEC_STRING, AT(crio.url), "", .check = check_url,
+	  .help = "Where to get CRI-O's Debian package instead. Needs crio.sha256." },
+	{ "crio.sha256", SPEC_STRING, AT(crio.sha256), "", .check = check_sha256,
+	  .help = "SHA-256 of that package, or of crio.file." },
+	{ "crio.file", SPEC_PATH, AT(crio.file), "",
+	  .help = "CRI-O's Debian package on this machine, used instead of a download." },
+	{ "crio.kubelet", SPEC_CHOICE, AT(crio.kubelet), "fresh", .choices = CRIO_KUBELET,
+	  .help = "Consent to move a kubelet that uses another engine: of a node that is new (it has "
+		  "kubernetes.startup_taint, and no pods but those of DaemonSets and static ones), of any, which is cordoned "
+		  "and drained before, or never." },
+	{ "crio.drain_timeout", SPEC_DURATION, AT(crio.drain_timeout), "10m", .min = 1000, .max = DAYS(7),
+	  .help = "How long the drain may take; a node that is not empty then is uncordoned and stays as it was." },
 	{ "sysbox.version", SPEC_STRING, AT(sysbox.version), "0.7.1", .check = check_version,
 	  .help = "Sysbox CE release to install." },
 	{ "sysbox.url", SPEC_STRING, AT(sysbox.url), "", .check = check_url,
@@ -230,6 +255,10 @@ const struct spec_field spec_fields[] = {
 	{ "kubernetes.startup_taint", SPEC_STRING, AT(kubernetes.startup_taint),
 	  "sysbox-runtime=not-running:NoSchedule", .check = check_taint,
 	  .help = "Taint that is removed from the node once it is proven; empty: none." },
+	{ "kubernetes.stranded_pods", SPEC_CHOICE, AT(kubernetes.stranded_pods), "keep", .choices = STRANDED_PODS,
+	  .help = "What the agent does with pods whose Sysbox was restarted under them, into which nobody can exec any more: "
+		  "told and left ('keep'), or evicted ('evict'), as disruption budgets allow, so that their controllers start "
+		  "new ones." },
 	{ "timeouts.package_lock", SPEC_DURATION, AT(timeouts.package_lock), "10m",
 	  .max = MINUTES(24 * 60), .help = "How long to wait for another package manager's lock." },
 	{ "timeouts.packages", SPEC_DURATION, AT(timeouts.packages), "30m", .min = 1000,

@@ -26,6 +26,26 @@ void spec_release(struct spec *spec)
 	*spec = SPEC_INIT;
 }
 
+bool spec_has_docker(const struct spec *spec)
+{
+	return spec->engine != ENGINE_CONTAINERD && spec->engine != ENGINE_CRIO;
+}
+
+bool spec_has_containerd(const struct spec *spec)
+{
+	return spec->engine == ENGINE_CONTAINERD || spec->engine == ENGINE_DOCKER_AND_CONTAINERD;
+}
+
+bool spec_has_crio(const struct spec *spec)
+{
+	return spec->engine == ENGINE_CRIO || spec->engine == ENGINE_DOCKER_AND_CRIO;
+}
+
+bool spec_has_pods(const struct spec *spec)
+{
+	return spec->engine != ENGINE_DOCKER;
+}
+
 static int bad(const struct spec_field *field, const char *where, const char *value,
 	       struct error *err, const char *why)
 {
@@ -238,6 +258,14 @@ static int unknown_key(const char *path, unsigned line, const char *key, struct 
 			 line, key);
 }
 
+const char *spec_field_name(const struct spec_field *field, size_t *ret_section)
+{
+	const char *dot = strchr(field->key, '.');
+
+	*ret_section = dot ? (size_t)(dot - field->key) : 0;
+	return dot ? dot + 1 : field->key;
+}
+
 static bool is_section(const char *key)
 {
 	size_t n = strlen(key);
@@ -279,6 +307,8 @@ static int take_value(struct spec *spec, const struct yaml_node *node, const cha
 static int take_section(struct spec *spec, const struct yaml_node *section, const char *path,
 			struct error *err)
 {
+	if (!strchr(section->key, '.') && find_field(section->key))
+		return take_value(spec, section, section->key, path, err);
 	if (!is_section(section->key))
 		return unknown_key(path, section->line, section->key, err);
 	if (section->kind == YAML_NULL)
@@ -390,17 +420,17 @@ json_t *spec_json(const struct spec *spec)
 	json_t *root = json_object();
 
 	for (size_t i = 0; root && i < spec_field_count; i++) {
-		const char *dot = strchr(spec_fields[i].key, '.');
-		_cleanup_free_ char *section = strndup(spec_fields[i].key,
-						       (size_t)(dot - spec_fields[i].key));
+		size_t n;
+		const char *name = spec_field_name(&spec_fields[i], &n);
+		_cleanup_free_ char *section = strndup(spec_fields[i].key, n);
 		_cleanup_free_ char *value = spec_value(spec, &spec_fields[i]);
-		json_t *in = json_object_get(root, section);
+		json_t *in = n ? json_object_get(root, section) : root;
 
 		if (!in) {
 			in = json_object();
 			(void)json_object_set_new(root, section, in);
 		}
-		(void)json_object_set_new(in, dot + 1,
+		(void)json_object_set_new(in, name,
 					  json_pack("{s:s, s:s}", "value", value, "origin",
 						    spec->origin[i]));
 	}

@@ -15,6 +15,22 @@
 #define SPEC_PATH_DEFAULT "/etc/berth/config.yaml"
 #define SPEC_FIELDS_MAX	  80
 
+/* Who runs the sandboxes: Docker, or the engine of a kubelet, or each its own. */
+enum engine {
+	ENGINE_DOCKER,
+	ENGINE_CONTAINERD,
+	ENGINE_DOCKER_AND_CONTAINERD,
+	ENGINE_CRIO,
+	ENGINE_DOCKER_AND_CRIO,
+};
+
+/* Which kubelet that uses another engine is moved to CRI-O. */
+enum crio_consent {
+	CRIO_KUBELET_FRESH, /* of a node that has its start-up taint and no pods but DaemonSets' and static ones */
+	CRIO_KUBELET_DRAIN, /* of any: it is cordoned and drained before */
+	CRIO_KUBELET_NEVER,
+};
+
 enum sysbox_other_version {
 	SYSBOX_KEEP,	/* what is installed stays, whatever its version */
 	SYSBOX_UPGRADE, /* an older one is replaced, a newer one stays */
@@ -37,12 +53,19 @@ enum restart_sysbox {
 	RESTART_SYSBOX_NEVER,
 };
 
+/* What becomes of pods whose Sysbox was restarted under them. */
+enum stranded_pods {
+	STRANDED_KEEP, /* told, and left to people */
+	STRANDED_EVICT,
+};
+
 enum log_format {
 	LOG_FORMAT_LOGFMT,
 	LOG_FORMAT_JSON,
 };
 
 struct spec {
+	int engine; /* enum engine */
 	struct {
 		char *image;
 		char *device; /* "" : an image */
@@ -53,6 +76,7 @@ struct spec {
 		uint64_t grow_by;
 		uint64_t max_size; /* 0: as far as the disk below goes */
 		bool trim;	   /* weekly */
+		bool pods;	   /* the storage of the kubelet's engine and kubelet's folder, too */
 	} pool;
 	struct {
 		char *package; /* "auto" or a name */
@@ -65,6 +89,13 @@ struct spec {
 		uint64_t log_max_file;
 		int interrupt; /* enum interrupt_policy */
 	} docker;
+	struct {
+		char *package; /* of a repository of the host's */
+		char *url, *sha256; /* "" : from the repository */
+		char *file;
+		int kubelet; /* enum crio_consent */
+		uint64_t drain_timeout; /* ms */
+	} crio;
 	struct {
 		char *version;
 		char *url;    /* "" : the official place */
@@ -104,6 +135,7 @@ struct spec {
 		char *server;	 /* "": the pod's environment */
 		char *credentials;
 		char *startup_taint; /* "KEY=VALUE:EFFECT" or "" */
+		int stranded_pods;   /* enum stranded_pods */
 	} kubernetes;
 	struct {
 		uint64_t package_lock, packages, download, services; /* ms */
@@ -113,6 +145,11 @@ struct spec {
 
 #define SPEC_INIT ((struct spec){ 0 })
 void spec_release(struct spec *spec);
+
+bool spec_has_docker(const struct spec *spec);
+bool spec_has_containerd(const struct spec *spec);
+bool spec_has_crio(const struct spec *spec);
+bool spec_has_pods(const struct spec *spec); /* a kubelet's engine runs sandboxes */
 
 enum spec_type {
 	SPEC_STRING,
@@ -125,7 +162,7 @@ enum spec_type {
 };
 
 struct spec_field {
-	const char *key; /* "pool.size" */
+	const char *key; /* "pool.size", or "engine" of no section */
 	enum spec_type type;
 	size_t offset;		    /* of the member in struct spec */
 	const char *fallback;	    /* the default, as it would be written in the file */
@@ -138,6 +175,9 @@ struct spec_field {
 
 extern const struct spec_field spec_fields[];
 extern const size_t spec_field_count;
+
+/* The key less its section, and how long that one is; 0: none. */
+const char *spec_field_name(const struct spec_field *field, size_t *ret_section);
 
 /* All defaults, then the environment. */
 int spec_default(struct spec *ret, struct error *err);

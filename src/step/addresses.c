@@ -91,6 +91,8 @@ static bool has_member(struct step_context *ctx, const char *member)
 /* Only what berth would set: ranges the user chose are the user's. */
 void check_addresses(struct step_context *ctx, struct report *report)
 {
+	if (!spec_has_docker(ctx->spec))
+		return;
 	if (!has_member(ctx, "bip"))
 		check_one(ctx, report, "docker.bridge_ip", ctx->spec->docker.bridge_ip);
 	if (!has_member(ctx, "default-address-pools"))

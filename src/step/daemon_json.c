@@ -196,7 +196,11 @@ static int plan_stop(struct step_context *ctx, struct plan *plan, bool settings_
 
 	if (!ctx->facts.docker_running || (!settings_change && !moves && !running_differs(ctx)))
 		return 0;
-	running = json_get_int(ctx->facts.docker_info, "ContainersRunning", 0);
+	if (!ctx->facts.docker_info)
+		return error_set(err, EBUSY, "Docker runs and does not say which containers do, and it would have to stop: see why it "
+				 "does not answer (docker info)");
+	running = json_get_int(ctx->facts.docker_info, "ContainersRunning", 0) +
+		  json_get_int(ctx->facts.docker_info, "ContainersPaused", 0);
 	if (running && !kept && ctx->spec->docker.interrupt == INTERRUPT_REFUSE)
 		return error_set(err, EBUSY,
 				 "%" JSON_INTEGER_FORMAT " running containers would have to stop, and "
@@ -323,6 +327,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret
 const struct step step_daemon_json = {
 	.name = "daemon-json",
 	.summary = "Docker's settings, merged into the user's",
+	.wanted = spec_has_docker,
 	.probe = probe,
 	.plan = plan_daemon_json,
 };

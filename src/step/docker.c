@@ -165,6 +165,7 @@ static int verify(struct step_context *ctx, struct report *report, struct error 
 const struct step step_docker = {
 	.name = "docker",
 	.summary = "Docker, kept where there is one, installed where there is none",
+	.wanted = spec_has_docker,
 	.probe = probe,
 	.plan = plan_docker,
 	.verify = verify,

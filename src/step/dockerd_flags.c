@@ -10,13 +10,13 @@ static const struct {
 	{ "graph", "data-root" },	 { "feature", "features" },
 	{ "label", "labels" },		 { "H", "hosts" },
 	{ "host", "hosts" },		 { "D", "debug" },
-	{ "b", "bridge" },
+	{ "b", "bridge" },		 { "c", "config" }, /* containerd's */
 };
 
 /* Short flags that take a value in the next word. */
 static bool takes_word(const char *flag)
 {
-	static const char *const WITH[] = { "s", "g", "H", "G", "l", "p", "b" };
+	static const char *const WITH[] = { "s", "g", "H", "G", "l", "p", "b", "c" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(WITH); i++) {
 		if (strcmp(flag, WITH[i]) == 0)

@@ -15,6 +15,8 @@ static const struct {
 } MODULES[] = {
 	{ "overlay", true }, { "fuse", true },	   { "loop", true },
 	{ "xfs", true },     { "configfs", false }, { "vxlan", false },
+	/* sysbox-runc mounts its parameters into every sandbox, and fails where they are not there. Docker loads it. */
+	{ "nf_conntrack", false },
 };
 
 /* What Sysbox's package asks for (its sysctl.d file), and vm.max_map_count for Kubernetes inside. */

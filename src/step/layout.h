@@ -7,6 +7,8 @@
 #define RUNC_CONF	"/etc/berth/runc.conf"
 #define DAEMON_JSON	"/etc/docker/daemon.json"
 #define DOCKER_DATA	"/var/lib/docker"
+#define CONTAINERD_DATA	"/var/lib/containerd"
+#define KUBELET_DATA	"/var/lib/kubelet"
 #define SYSBOX_DATA	"/var/lib/sysbox"
 #define SYSBOX_RUNC	"/usr/bin/sysbox-runc"
 #define RUNTIME_NAME	"sysbox-runc"

@@ -7,9 +7,10 @@
 #include "change/packages.h"
 #include "step/layout.h"
 #include "step/pool_check.h"
+#include "step/pool_part.h"
+#include "step/pool_pods.h"
 #include "step/pool_timers.h"
 #include "step/table.h"
-#include "step/unit_plan.h"
 #include "sys/blkprobe.h"
 
 #include <fcntl.h>
@@ -104,29 +105,6 @@ static const char POOL_MOUNT_UNIT[] =
 	"[Install]\n"
 	"WantedBy=multi-user.target\n";
 
-static char *bind_unit(const char *what, const char *where, const char *before)
-{
-	return xasprintf("# Written by berth: a part of the pool where its user expects it.\n"
-			 "[Unit]\n"
-			 "Description=berth pool on %s\n"
-			 "Documentation=man:berth(8)\n"
-			 "DefaultDependencies=no\n"
-			 "Requires=" POOL_MOUNT "\n"
-			 "After=" POOL_MOUNT "\n"
-			 "Conflicts=umount.target\n"
-			 "Before=umount.target %s\n"
-			 "\n"
-			 "[Mount]\n"
-			 "What=%s\n"
-			 "Where=%s\n"
-			 "Type=none\n"
-			 "Options=bind\n"
-			 "\n"
-			 "[Install]\n"
-			 "WantedBy=multi-user.target\n",
-			 where, before, what, where);
-}
-
 static const char DOCKER_DROPIN[] =
 	"# Written by berth: Docker starts with its pool and with Sysbox, never on the root disk.\n"
 	"[Unit]\n"
@@ -140,14 +118,17 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 	_cleanup_free_ char *service = pool_service(ctx);
 	const struct {
 		const char *path, *text;
+		bool of_docker;
 	} files[] = {
-		{ UNIT_DIR "/" POOL_SERVICE, service },
-		{ UNIT_DIR "/" POOL_MOUNT, POOL_MOUNT_UNIT },
-		{ UNIT_DIR "/docker.service.d/" DROPIN, DOCKER_DROPIN },
+		{ UNIT_DIR "/" POOL_SERVICE, service, false },
+		{ UNIT_DIR "/" POOL_MOUNT, POOL_MOUNT_UNIT, false },
+		{ UNIT_DIR "/docker.service.d/" DROPIN, DOCKER_DROPIN, true },
 	};
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(files); i++) {
+		if (files[i].of_docker && !spec_has_docker(ctx->spec))
+			continue;
 		if (!files[i].text)
 			return error_errno(err, ENOMEM, "plan the pool's units");
 		r = plan_file(plan, &ctx->change, files[i].path, files[i].text, 0644, NULL, err);
@@ -155,44 +136,13 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 	return r;
 }
 
-struct part {
-	const char *place, *dir, *mount, *before;
-	int mode;
-};
-
-/*
- * A part of the pool: its directory, what was in its place moved in, its mount. The mount's unit is
- * written last: Docker requires it, and a boot in the middle must not cover data that is not moved yet.
- */
-static int plan_part(struct step_context *ctx, struct plan *plan, const struct part *p,
-		     struct error *err)
-{
-	_cleanup_free_ char *path = xasprintf(UNIT_DIR "/%s", p->mount);
-	_cleanup_free_ char *unit = bind_unit(p->dir, p->place, p->before);
-	int r = path && unit ? 0 : error_errno(err, ENOMEM, "plan the pool's units");
-
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_pool_dir, p->dir,
-			     json_pack("{s:i, s:s}", "mode", p->mode, "place", p->place), NULL, NULL,
-			     err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_move, p->place,
-			     json_pack("{s:s}", "to", p->dir), NULL,
-			     "existing data, copied and compared; the old copy stays until verified",
-			     err);
-	if (r >= 0)
-		r = plan_file(plan, &ctx->change, path, unit, 0644, NULL, err);
-	if (r >= 0)
-		r = plan_running(ctx, plan, p->mount, err);
-	return r;
-}
-
 static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *err)
 {
-	static const struct part PARTS[] = {
+	static const struct pool_part PARTS[] = {
 		{ DOCKER_DATA, POOL_DIR "/docker", DOCKER_MOUNT, "docker.service", 0710 },
 		{ SYSBOX_DATA, POOL_DIR "/sysbox", SYSBOX_MOUNT, "sysbox-mgr.service", 0700 },
 	};
+	size_t first = spec_has_docker(ctx->spec) ? 0 : 1;
 	char uuid[40];
 	int r = pool_uuid(ctx, uuid, err);
 
@@ -212,8 +162,10 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 			     err);
 	if (r >= 0 && ctx->facts.pool_mounted)
 		r = plan_add(plan, &ctx->change, &change_enforce, POOL_DIR, json_object(), NULL, NULL, err);
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(PARTS); i++)
-		r = plan_part(ctx, plan, &PARTS[i], err);
+	for (size_t i = first; r >= 0 && i < ARRAY_SIZE(PARTS); i++)
+		r = pool_part_plan(ctx, plan, &PARTS[i], err);
+	if (r >= 0)
+		r = pool_pods_plan(ctx, plan, err);
 	/* Taken back first: what waits in it goes back to Sysbox's part, and with that to its old place. */
 	if (r >= 0)
 		r = plan_add(plan, &ctx->change, &change_pool_dir, POOL_DIR "/stash",
@@ -234,6 +186,7 @@ static int check(struct step_context *ctx, struct report *report, struct error *
 {
 	(void)err;
 	pool_check_size(ctx, report);
+	pool_pods_check(ctx, report);
 	return 0;
 }
 

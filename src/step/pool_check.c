@@ -6,6 +6,7 @@
 #include "change/move.h"
 #include "change/pool_now.h"
 #include "step/layout.h"
+#include "step/pool_pods.h"
 #include "sys/fsinfo.h"
 #include "sys/loop.h"
 #include "sys/quota.h"
@@ -54,11 +55,12 @@ void pool_check_size(struct step_context *ctx, struct report *report)
 		   "changed by an installation", now, wanted);
 }
 
-const char *pool_missing_mount(const struct mount_table *mounts)
+const char *pool_missing_mount(const struct mount_table *mounts, const struct spec *spec)
 {
 	static const struct {
 		const char *place, *root; /* of the pool's file system */
-	} BOUND[] = { { DOCKER_DATA, "/docker" }, { SYSBOX_DATA, "/sysbox" } };
+		bool of_docker;
+	} BOUND[] = { { SYSBOX_DATA, "/sysbox", false }, { DOCKER_DATA, "/docker", true } };
 	const struct mount_entry *pool = mount_table_at(mounts, POOL_DIR);
 
 	if (!pool || strcmp(pool->type, "xfs") != 0)
@@ -66,21 +68,24 @@ const char *pool_missing_mount(const struct mount_table *mounts)
 	for (size_t i = 0; i < ARRAY_SIZE(BOUND); i++) {
 		const struct mount_entry *m = mount_table_at(mounts, BOUND[i].place);
 
+		if (BOUND[i].of_docker && !spec_has_docker(spec))
+			continue;
 		if (!m || m->major != pool->major || m->minor != pool->minor || strcmp(m->root, BOUND[i].root) != 0)
 			return BOUND[i].place;
 	}
-	return NULL;
+	return pool_pods_missing(mounts, spec);
 }
 
 static void check_mounts(struct step_context *ctx, struct report *report)
 {
-	const char *missing = pool_missing_mount(&ctx->facts.mounts);
+	const char *missing = pool_missing_mount(&ctx->facts.mounts, ctx->spec);
 
 	if (missing)
 		report_add(report, "pool.mounts", CHECK_FAIL, REMEDY, "%s is not on the pool", missing);
 	else
 		report_add(report, "pool.mounts", CHECK_PASS, NULL,
-			   "the pool is mounted, and bound to " DOCKER_DATA " and " SYSBOX_DATA);
+			   "the pool is mounted, and bound to %s" SYSBOX_DATA,
+			   spec_has_docker(ctx->spec) ? DOCKER_DATA " and " : "");
 }
 
 static void check_geometry(int fd, struct report *report)
@@ -190,7 +195,8 @@ static void check_quota(int fd, struct report *report)
 static bool copies_stay(struct step_context *ctx)
 {
 	return host_exists(ctx->host, DOCKER_DATA ".berth-old") ||
-	       host_exists(ctx->host, SYSBOX_DATA ".berth-old");
+	       host_exists(ctx->host, SYSBOX_DATA ".berth-old") ||
+	       host_exists(ctx->host, CONTAINERD_DATA ".berth-old");
 }
 
 static void check_disk(struct step_context *ctx, struct report *report)
@@ -254,7 +260,7 @@ int pool_verify(struct step_context *ctx, struct report *report, struct error *e
 
 int pool_settle(struct step_context *ctx, struct error *err)
 {
-	static const char *const PLACES[] = { DOCKER_DATA, SYSBOX_DATA };
+	static const char *const PLACES[] = { DOCKER_DATA, SYSBOX_DATA, CONTAINERD_DATA, KUBELET_DATA };
 
 	for (size_t i = 0; i < ARRAY_SIZE(PLACES); i++) {
 		int r = move_discard_old(&ctx->change, PLACES[i], err);

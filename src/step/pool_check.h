@@ -8,7 +8,7 @@ int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret,
 	       enum verdict *ret_verdict, struct error *err);
 
 /* The first of the pool's three places that the pool is not mounted at; NULL: it is at all of them. */
-const char *pool_missing_mount(const struct mount_table *mounts);
+const char *pool_missing_mount(const struct mount_table *mounts, const struct spec *spec);
 
 /* Does an image that is there have the size that the settings name? Only said: it is not changed. */
 void pool_check_size(struct step_context *ctx, struct report *report);

@@ -121,6 +121,8 @@ static void check_systemd(struct step_context *ctx, struct report *report)
 
 static void check_snap(struct step_context *ctx, struct report *report)
 {
+	if (!spec_has_docker(ctx->spec))
+		return;
 	if (host_exists(ctx->host, "/snap/docker") || host_exists(ctx->host, "/var/snap/docker"))
 		report_add(report, "docker.snap", CHECK_FAIL,
 			   "snap remove docker (after saving what is in it), then run again",
@@ -131,6 +133,8 @@ static void check_docker(struct step_context *ctx, struct report *report)
 {
 	json_int_t running = json_get_int(ctx->facts.docker_info, "ContainersRunning", 0);
 
+	if (!spec_has_docker(ctx->spec))
+		return;
 	if (!ctx->facts.docker_package)
 		report_add(report, "docker.kind", CHECK_PASS, NULL, "no Docker yet");
 	else

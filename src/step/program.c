@@ -67,6 +67,10 @@ static int plan_conf(struct step_context *ctx, struct plan *plan, struct error *
 	settings.allow_unlimited = spec->budget.allow_unlimited;
 	settings.bytes_per_inode = spec->budget.bytes_per_inode;
 	settings.floor = spec->budget.floor;
+	if (!spec_has_docker(spec))
+		*settings.engine = '\0';
+	if (spec_has_pods(spec))
+		memcpy(settings.kubelet, KUBELET_DATA, sizeof(KUBELET_DATA));
 	settings.projects.first = (uint32_t)spec->budget.first_project;
 	settings.projects.last = (uint32_t)spec->budget.last_project;
 	if (!*spec->pool.device && strlen(spec->pool.image) < sizeof(settings.image))

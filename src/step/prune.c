@@ -85,6 +85,7 @@ static int verify(struct step_context *ctx, struct report *report, struct error 
 const struct step step_prune = {
 	.name = "prune",
 	.summary = "unused images and build cache go when they are old",
+	.wanted = spec_has_docker,
 	.probe = probe,
 	.plan = plan_prune,
 	.verify = verify,

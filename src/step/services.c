@@ -5,21 +5,36 @@
 #include "step/sandbox.h"
 #include "step/table.h"
 
+/* In the order of their start. */
+static const struct service {
+	const char *unit;
+	const char *shown; /* in `berth status`, or NULL */
+	bool of_docker;
+} SERVICES[] = {
+	{ "sysbox.service", "sysbox", false },
+	{ STASH_SERVICE, NULL, false },
+	{ "docker.service", "docker", true },
+};
+
+static bool is_wanted(const struct service *service, const struct spec *spec)
+{
+	return !service->of_docker || spec_has_docker(spec);
+}
+
 static int plan_services(struct step_context *ctx, struct plan *plan, struct error *err)
 {
-	static const char *const IN_ORDER[] = { "sysbox.service", STASH_SERVICE, "docker.service" };
 	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(IN_ORDER); i++) {
-		r = plan_add(plan, &ctx->change, &change_enable, IN_ORDER[i], json_object(), NULL, NULL,
-			     err);
+	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(SERVICES); i++) {
+		const char *unit = SERVICES[i].unit;
+
+		if (!is_wanted(&SERVICES[i], ctx->spec))
+			continue;
+		r = plan_add(plan, &ctx->change, &change_enable, unit, json_object(), NULL, NULL, err);
 		/* A stop that is planned above makes a start needed though it runs now. */
 		if (r >= 0)
-			r = plan_add(plan, &ctx->change, &change_start, IN_ORDER[i],
-				     plan_find(plan, &change_stop, IN_ORDER[i]) ?
-					     json_pack("{s:b}", "again", 1) :
-					     json_object(),
-				     NULL, NULL, err);
+			r = plan_add(plan, &ctx->change, &change_start, unit, plan_find(plan, &change_stop, unit) ?
+				     json_pack("{s:b}", "again", 1) : json_object(), NULL, NULL, err);
 	}
 	return r;
 }
@@ -27,26 +42,25 @@ static int plan_services(struct step_context *ctx, struct plan *plan, struct err
 static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict,
 		 struct error *err)
 {
-	const struct unit_state *docker, *sysbox;
-	int r = context_unit(&ctx->change, "docker.service", &docker, err);
-	const char *docker_now, *sysbox_now;
+	for (size_t i = 0; i < ARRAY_SIZE(SERVICES); i++) {
+		const struct unit_state *u;
+		int r;
 
-	if (r < 0)
-		return r;
-	docker_now = docker->active ? docker->active : "unknown";
-	r = context_unit(&ctx->change, "sysbox.service", &sysbox, err);
-	if (r < 0)
-		return r;
-	sysbox_now = sysbox->active ? sysbox->active : "unknown";
-	strbuf_printf(ret, "docker %s, sysbox %s", docker_now, sysbox_now);
-	if (!unit_is(docker_now, "active") || !unit_is(sysbox_now, "active"))
-		*ret_verdict = CHECK_WARN;
+		if (!SERVICES[i].shown || !is_wanted(&SERVICES[i], ctx->spec))
+			continue;
+		r = context_unit(&ctx->change, SERVICES[i].unit, &u, err);
+		if (r < 0)
+			return r;
+		strbuf_printf(ret, "%s%s %s", ret->len ? ", " : "", SERVICES[i].shown, u->active ? u->active : "unknown");
+		if (!unit_is(u->active, "active"))
+			*ret_verdict = CHECK_WARN;
+	}
 	return 0;
 }
 
 static int verify(struct step_context *ctx, struct report *report, struct error *err)
 {
-	return sandbox_verify(ctx, report, err);
+	return spec_has_docker(ctx->spec) ? sandbox_verify(ctx, report, err) : 0;
 }
 
 /* Those that ran before a stop of ours, when a boot has brought Docker back before we could. */
@@ -57,7 +71,7 @@ static int settle(struct step_context *ctx, struct error *err)
 
 const struct step step_services = {
 	.name = "services",
-	.summary = "started in order, enabled at boot; a real sandbox runs",
+	.summary = "started in order, enabled at boot",
 	.probe = probe,
 	.plan = plan_services,
 	.verify = verify,

@@ -47,6 +47,9 @@ struct step {
 	const char *name;    /* "pool" */
 	const char *summary; /* what holds afterwards, in a few words */
 
+	/* Is it a step of such a host? NULL: of every one. */
+	bool (*wanted)(const struct spec *spec);
+
 	/*
 	 * One line of what is there now, for `berth status`, and its colour: CHECK_PASS, which it has before,
 	 * CHECK_WARN for what is there and not at work, CHECK_SKIP for what is not there. Optional.
@@ -69,5 +72,10 @@ struct step {
 
 extern const struct step *const steps[]; /* in order, NULL-terminated */
 const struct step *step_find(const char *name);
+
+static inline bool step_wanted(const struct step *step, const struct spec *spec)
+{
+	return !step->wanted || step->wanted(spec);
+}
 
 #endif

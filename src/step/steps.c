@@ -11,6 +11,8 @@ const struct step *const steps[] = {
 	&step_sysbox,
 	&step_pool,	/* needs mkfs.xfs; before anything of Docker's is written */
 	&step_services, /* first start of everything */
+	&step_containerd, /* its handler leads to Sysbox, which runs then */
+	&step_crio,	  /* as that one; then the kubelet may move */
 	&step_budgets,	/* timers: nothing leans on them */
 	&step_prune,	/* asks the Docker that runs then */
 	&step_agent,	/* looks after all of it */

@@ -239,7 +239,14 @@ static const char STASH_UNIT[] = "# Written by berth: before sysbox-mgr stops, i
 				 "[Install]\n"
 				 "WantedBy=sysbox-mgr.service\n";
 
-/* Its flags, and that it never starts on the root disk, nor before what it would remove is stashed. */
+/*
+ * Their flags, and that Sysbox never starts on the root disk, nor before what it would remove is stashed.
+ *
+ * sysbox-fs (0.7) hangs in one of some thirty starts, in a child it forks; its unit then kills it after 10 seconds, which
+ * a healthy one may need at the boot of a busy machine, and nothing starts it again: no sandbox runs until somebody
+ * looks. So it has more time and is started again, and wants sysbox.service, whose own start has failed by then. One that
+ * ends under sandboxes is another matter: with it sysbox.service stops, and that stops both daemons for good.
+ */
 static int plan_units(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	static const char GUARD[] = "[Unit]\n"
@@ -248,13 +255,15 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 				    "AssertPathIsMountPoint=" SYSBOX_DATA "\n"
 				    "\n"
 				    "[Service]\n"
+				    "TimeoutStartSec=90\n"
 				    "ExecStartPre=" BERTH_PROGRAM " stash\n"
 				    "ExecStart=\n";
 	_cleanup_free_ char *command = mgr_command(ctx);
 	_cleanup_free_ char *mgr =
 		command ? xasprintf("# Written by berth.\n%sExecStart=%s\n", GUARD, command) : NULL;
 	_cleanup_free_ char *fs = xasprintf(
-		"# Written by berth.\n[Service]\nExecStart=\nExecStart=/usr/bin/sysbox-fs --log-level %s\n",
+		"# Written by berth.\n[Unit]\nWants=sysbox.service\n\n[Service]\nTimeoutStartSec=30\nRestart=on-failure\n"
+		"RestartSec=1\nExecStart=\nExecStart=/usr/bin/sysbox-fs --log-level %s\n",
 		ctx->spec->sysbox.log_level);
 	int r = mgr && fs ? 0 : error_errno(err, ENOMEM, "plan Sysbox's units");
 
@@ -263,10 +272,10 @@ static int plan_units(struct step_context *ctx, struct plan *plan, struct error 
 			      "inner data of sandboxes outlives Sysbox", err);
 	if (r >= 0)
 		r = plan_file(plan, &ctx->change, UNIT_DIR "/sysbox-mgr.service.d/" DROPIN, mgr, 0644,
-			      "flags, and never on the root disk", err);
+			      "flags, time to start, and never on the root disk", err);
 	if (r >= 0)
 		r = plan_file(plan, &ctx->change, UNIT_DIR "/sysbox-fs.service.d/" DROPIN, fs, 0644,
-			      "flags", err);
+			      "flags, and started again when its start hangs", err);
 	return r;
 }
 

@@ -12,6 +12,8 @@ extern const struct step step_docker;
 extern const struct step step_sysbox;
 extern const struct step step_pool;
 extern const struct step step_services;
+extern const struct step step_containerd;
+extern const struct step step_crio;
 extern const struct step step_budgets;
 extern const struct step step_prune;
 extern const struct step step_agent;

@@ -18,6 +18,7 @@ static const struct {
 	int type;
 } HOST_NAMESPACES[] = {
 	/* The mount namespace last: with it /proc becomes the host's. */
+	{ "cgroup", CLONE_NEWCGROUP }, /* else a process cannot see which pod's cgroup it is in */
 	{ "ipc", CLONE_NEWIPC },
 	{ "uts", CLONE_NEWUTS },
 	{ "net", CLONE_NEWNET },

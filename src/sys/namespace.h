@@ -11,7 +11,7 @@
 int namespace_differs_from_init(void);
 
 /*
- * Join the mount, UTS, network and IPC namespaces of PID 1; the working directory becomes the
+ * Join the mount, UTS, network, IPC and cgroup namespaces of PID 1; the working directory becomes the
  * host's /. Call it before anything else, single-threaded. Nothing to do when we are there already.
  * -EPERM names the capability that is missing; when PID 1 is not an init but the pod's own process
  * (no hostPID) it is refused (-EINVAL) with that reason.

@@ -49,11 +49,14 @@ def usage_verbs(command):
 
 
 def settings():
-    """{"pool.size": default}, as `berth config show` has them."""
+    """{"pool.size": default}, as `berth config show` has them; "engine" is of no section."""
     with tempfile.TemporaryDirectory() as empty:  # this machine's own settings do not count
         shown = json.loads(run("config", "show", "--json", "--root", empty).stdout)
-    return {f"{section}.{key}": entry["value"]
-            for section, keys in shown.items() for key, entry in keys.items()}
+    found = {}
+    for section, keys in shown.items():
+        entries = {section: keys} if "origin" in keys else {f"{section}.{key}": keys[key] for key in keys}
+        found.update({key: entry["value"] for key, entry in entries.items()})
+    return found
 
 
 def steps():

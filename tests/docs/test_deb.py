@@ -23,6 +23,7 @@ FILES = PROGRAMS | {
     "./usr/share/doc/berth/changelog.gz", "./usr/share/doc/berth/README.md",
     "./usr/share/doc/berth/ARCHITECTURE.md", "./usr/share/doc/berth/SECURITY.md",
     "./usr/share/doc/berth/docs/agent.md", "./usr/share/doc/berth/docs/budgets.md",
+    "./usr/share/doc/berth/docs/eks.md", "./usr/share/doc/berth/docs/kubernetes.md",
     "./usr/share/doc/berth/docs/operations.md", "./usr/share/doc/berth/docs/security.md",
 }
 

@@ -146,6 +146,73 @@ RPMS = {
     "xz": ("5.2.5-8.el9", "", {}, {"/usr/bin/xz": STUB}),
 }
 
+# CRI-O as its own repository has it (github.com/cri-o/packaging), one for each minor version.
+CRIO_SERVICE = """\
+[Unit]
+Description=Container Runtime Interface for OCI (CRI-O)
+Documentation=https://github.com/cri-o/cri-o
+Wants=network-online.target
+Before=kubelet.service
+After=network-online.target
+
+[Service]
+Type=notify
+EnvironmentFile=-/etc/default/crio
+Environment=GOTRACEBACK=crash
+ExecStart=/usr/bin/crio \\
+          $CRIO_CONFIG_OPTIONS \\
+          $CRIO_RUNTIME_OPTIONS \\
+          $CRIO_STORAGE_OPTIONS \\
+          $CRIO_NETWORK_OPTIONS \\
+          $CRIO_METRICS_OPTIONS
+ExecReload=/bin/kill -s HUP $MAINPID
+Restart=on-failure
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+CRIO_CONF = """\
+[crio.image]
+signature_policy = "/etc/crio/policy.json"
+
+[crio.runtime]
+default_runtime = "crun"
+
+[crio.runtime.runtimes.crun]
+runtime_path = "/usr/libexec/crio/crun"
+runtime_root = "/run/crun"
+monitor_path = "/usr/libexec/crio/conmon"
+allowed_annotations = [
+    "io.containers.trace-syscall",
+]
+
+[crio.runtime.runtimes.runc]
+runtime_path = "/usr/libexec/crio/runc"
+runtime_root = "/run/runc"
+monitor_path = "/usr/libexec/crio/conmon"
+"""
+
+CRIO_VERSION = "1.34.0"
+CRIO = (f"{CRIO_VERSION}-1.1", "iptables", {
+    "Conffiles": "/etc/containers/registries.conf.d/crio.conf /etc/crictl.yaml /etc/default/crio "
+                 "/etc/cni/net.d/10-crio-bridge.conflist.disabled"}, {
+    "/etc/cni/net.d/10-crio-bridge.conflist.disabled": '{"cniVersion": "1.0.0", "name": "crio"}\n',
+    "/etc/containers/registries.conf.d/crio.conf": 'unqualified-search-registries = ["docker.io", "quay.io"]\n',
+    "/etc/crictl.yaml": "runtime-endpoint: unix:///var/run/crio/crio.sock\n",
+    "/etc/crio/crio.conf.d/10-crio.conf": CRIO_CONF,
+    "/etc/crio/policy.json": '{"default": [{"type": "insecureAcceptAnything"}]}\n',
+    "/etc/default/crio": "# CRIO_CONFIG_OPTIONS=\n",
+    "/usr/bin/crio": (PROGRAMS / "ask").read_text(encoding="utf-8"),
+    "/usr/bin/pinns": STUB,
+    "/usr/libexec/crio/conmon": STUB,
+    "/usr/libexec/crio/crun": STUB,
+    "/usr/libexec/crio/runc": STUB,
+    f"{UNITS}/crio.service": CRIO_SERVICE,
+    "/var/lib/crio": None,
+})
+
 SYSBOX_VERSION = "0.7.1"
 SYSBOX = (f"{SYSBOX_VERSION}-0.linux", "fuse, iptables, jq, lsb-release, rsync",
           {"Conffiles": "/etc/sysctl.d/99-sysbox-sysctl.conf"}, {
@@ -171,6 +238,10 @@ def package_file(name, version, depends, fields, files):
             mode = "0755" if text.startswith("#!") else "0644"
             parts.append(f"file {mode} {len(text.encode())} {path}\n{text}\n")
     return ("".join(parts) + "end\n").encode()
+
+
+def crio_package(version=None, name="cri-o", **fields):
+    return package_file(name, version or CRIO[0], CRIO[1], CRIO[2] | fields, CRIO[3])
 
 
 def write_archive(folder):

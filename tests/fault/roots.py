@@ -1,17 +1,18 @@
 """Machines in folders: what a fresh one of each system shows to a program that looks.
 
 A recorded root is made of tests/data/roots/NAME (os-release as the system ships it, a list of
-packages with versions) and a row of the table below (kernel, settings, disk, network: the values a
-fresh cloud image has). `build("debian-12", folder)` writes it out; `python3 roots.py NAME FOLDER`
-does the same by hand, for `berth --root FOLDER plan`.
+packages with versions, of a node what its containerd reads) and a row of the table below (kernel,
+settings, disk, network: the values a fresh cloud image has). `build("debian-12", folder)` writes it
+out; `python3 roots.py NAME FOLDER` does the same by hand, for `berth --root FOLDER plan`.
 """
 
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import distribution
+import nodes
 
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data" / "roots"
@@ -20,8 +21,8 @@ PROGRAMS = HERE / "programs"
 GIB = 1 << 30
 # What berth runs that every system has.
 BASE_PROGRAMS = ("cp", "modprobe", "systemctl")
-FAMILY_PROGRAMS = {"apt": ("apt-get", "dpkg", "dpkg-deb"), "rpm": ("dnf", "rpm"), "none": ()}
-ASK = ("apt-get", "dnf", "dpkg", "dpkg-deb", "modprobe", "systemctl")  # by one script for all of them
+FAMILY_PROGRAMS = {"apt": ("apt-cache", "apt-get", "dpkg", "dpkg-deb"), "rpm": ("dnf", "rpm"), "none": ()}
+ASK = ("apt-cache", "apt-get", "dnf", "dpkg", "dpkg-deb", "modprobe", "systemctl")  # by one script for all of them
 
 # Programs that berth looks for, of packages a machine of the table has.
 PROGRAMS_OF = {"apparmor": "/usr/sbin/apparmor_parser", "fuse3": "/usr/bin/fusermount3",
@@ -62,6 +63,7 @@ class System:
     files: dict = field(default_factory=dict)
     facts: dict = field(default_factory=dict)
     docker: bool = False  # Docker is installed and runs
+    node: bool = False    # of nodes.NODES: who serves its kubelet, and settings that name an engine
 
 
 OLD_KERNEL = {"try.idmapped-overlay": "no"}
@@ -92,6 +94,18 @@ SYSTEMS = {
                                  "/var/snap/docker/common/var-lib-docker/engine-id": "1\n"}),
     "debian-12-docker": System("6.1.0-26-amd64", data="debian-12", settings=DEBIAN, docker=True),
 }
+LIKE = {  # nodes, by the machine they are beside
+    "debian-12": ("k0s",),
+    "debian-13": ("kubeadm", "kubeadm-no-config", "k3s", "containerd-1.7", "containerd-none", "containerd-io",
+                  "containerd-kill-mode", "containerd-not-toml", "containerd-folder", "containerd-link", "crio-kubeadm",
+                  "crio-native", "crio-k3s", "crio-no-kubelet", "crio-standalone", "crio-minor", "crio-no-package",
+                  "crio-never"),
+    "ubuntu-24.04": ("eks-ubuntu", "gke-ubuntu", "microk8s", "crio-eks-ubuntu", "crio-eks-snap"),
+    "rhel-9": ("rke2", "crio-rhel", "crio-rpm-file"),
+    "amazon-2023": ("eks-al2023", "eks-al2"),
+}
+SYSTEMS |= {name: replace(SYSTEMS[like], data=like, docker=False, node=True)
+            for like, names in LIKE.items() for name in names}
 
 # A user's file as people write them: tabs, a compact object, their own members, an end without newline.
 ODD_DAEMON_JSON = ('{\n\t"registry-mirrors": ["https://mirror.example.com"],\n'
@@ -181,12 +195,13 @@ def boot_state(root, system):
 
 
 def packages_of(root, name, system):
-    listed = DATA / name / "packages"
+    own = DATA / name / "packages"
+    listed = own if own.exists() else DATA / (system.data or name) / "packages"
     rows = [line.split() for line in listed.read_text().splitlines()] if listed.exists() else []
     if system.family == "apt":
         put(root, "/var/lib/dpkg/status", "".join(
-            f"Package: {package}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n\n"
-            for package, version in rows))
+            f"Package: {package}\nStatus: install ok installed\nArchitecture: amd64\nVersion: {version}\n"
+            f"{'Provides: fuse' + chr(10) if package == 'fuse3' else ''}\n" for package, version in rows))
         for lock in ("lock", "lock-frontend"):
             put(root, f"/var/lib/dpkg/{lock}", "", 0o640)
         distribution.write_archive(root / ".machine/archive")
@@ -248,12 +263,16 @@ def build(name, root):
     boot_state(root, system)
     data = system.data or name
     put(root, "/etc/os-release", (DATA / data / "os-release").read_text(encoding="utf-8"))
-    packages_of(root, data, system)
+    packages_of(root, name, system)
     for program in BASE_PROGRAMS + FAMILY_PROGRAMS[system.family]:
         put_program(root, program)
     shutil.copytree(PROGRAMS / "lib", root / ".machine/lib", ignore=shutil.ignore_patterns("__pycache__"))
     if system.docker:
         install_docker(root, system)
+    if system.node:
+        config = DATA / name / "config.toml"
+        nodes.build(root, put, name, system.family, config.read_text(encoding="utf-8") if config.exists() else None,
+                    (PROGRAMS / "ask").read_text(encoding="utf-8"))
     put(root, "/recorded", facts(system))
     if system.init == "systemd":
         (root / "run/systemd/system").mkdir(parents=True)

@@ -7,14 +7,17 @@ from collections import Counter
 from pathlib import Path
 
 import distribution
+import nodes
 import roots
 import trees
-from machine import Machine
+from machine import POOL_CONFIG, Machine
 
 WORKERS = int(os.environ.get("BERTH_FAULT_WORKERS", os.cpu_count() or 2))
 CONTAINER = "c0ffee" * 10 + "beef"
 DAEMON_JSON = "/etc/docker/daemon.json"
 STOPPED = "0ddba11" * 9 + "f"
+ODD_CONFIG = ("# by hand\nimports = [\n\t'mine.toml', # of ours\n]\nversion = 2\n[plugins]\n"
+              "  [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc.options]\n\tSystemdCgroup = true")
 
 
 def bare(machine):
@@ -39,6 +42,30 @@ def existing_docker(machine):
     machine.forget_log()
 
 
+def containerd(machine):
+    """The node's own containerd gets a handler; its config.toml lies as somebody wrote it."""
+    machine.build("eks-ubuntu")
+    machine.prepare(nodes.SETTINGS + POOL_CONFIG)
+    machine.write(nodes.CONFIG, ODD_CONFIG, 0o640)
+    machine.write("/etc/containerd/mine.toml", "oom_score = -5\n")
+    machine.forget_log()
+
+
+def crio(machine):
+    """CRI-O comes beside the node's containerd, with its mirrors; the kubelet, whose flags somebody changed, moves."""
+    machine.build("crio-kubeadm")
+    machine.prepare(nodes.CRIO_OF_FILE + POOL_CONFIG)
+    config = machine.read(nodes.CONFIG)
+    machine.write(nodes.CONFIG, config.replace("config_path = ''", "config_path = '/etc/mirrors'", 1))
+    machine.write("/etc/mirrors/docker.io/hosts.toml", '[host."https://mirror.example.com"]\nca = "one.crt"\n')
+    machine.write("/etc/mirrors/docker.io/one.crt", "one\n")
+    machine.write("/etc/systemd/system/kubelet.service.d/50-mine.conf",
+                  '[Service]\nEnvironment="KUBELET_EXTRA_ARGS=--v=3"\n')
+    machine.systemctl("daemon-reload")
+    machine.systemctl("restart", "kubelet.service")
+    machine.forget_log()
+
+
 def put_data(machine):
     """Hard links over directories, holes, links, odd names, owners and modes."""
     data = "/var/lib/docker"
@@ -60,7 +87,8 @@ def put_data(machine):
         os.chown(machine.path(f"{data}/volumes/db/_data"), 999, 999)
 
 
-SCENARIOS = {"bare": bare, "rhel-9": rpm, "existing-docker": existing_docker}
+SCENARIOS = {"bare": bare, "rhel-9": rpm, "existing-docker": existing_docker,
+             "containerd": containerd, "crio": crio}
 
 
 class Scenario:
@@ -85,9 +113,14 @@ class Scenario:
         self.points = {"install": self.traced(machine, "install")}
         machine.save(self.installed)
         self.tree_installed = machine.snapshot(trees.INSTALLED)
-        self.settings = json.loads(machine.read(DAEMON_JSON))
+        self.settings = self.members(machine)
         self.points["uninstall"] = self.traced(machine, "uninstall")
         self.undone = trees.differences(self.tree_before, machine.snapshot(trees.TRACES)) + machine.harm()
+
+    @staticmethod
+    def members(machine):
+        """Of Docker's settings, however they are laid out; None where there is no Docker."""
+        return json.loads(machine.read(DAEMON_JSON)) if machine.path(DAEMON_JSON).exists() else None
 
     def traced(self, machine, command):
         """The fault points a run passes, by name."""
@@ -143,8 +176,8 @@ class Scenario:
             # Sysbox's purge lays daemon.json out anew. Members come back, their layout with the uninstall.
             ignore = (DAEMON_JSON,) if command == "uninstall" and then == "install" else ()
             found = self.finish(machine, then, how, ignore)
-            if ignore and json.loads(machine.read(DAEMON_JSON)) != self.settings:
-                found.append(f"{DAEMON_JSON} has other members: {machine.read(DAEMON_JSON)}")
+            if ignore and self.members(machine) != self.settings:
+                found.append(f"{DAEMON_JSON} has other members: {self.members(machine)}")
             problems += [f"{name}, {how}, then {then}: {problem}" for problem in found]
         return problems
 

@@ -250,7 +250,23 @@ def fill_late(machine, place, behind, free):
     machine.programs.notice = notice
 
 
-def full_disk(scenario, place, program, part, queue):
+def sandboxes_can_run(name, arguments):
+    return name == "systemctl" and "start" in arguments and "berth-stash.service" in arguments
+
+
+def everywhere(machine, place):
+    rounds = [(fill_up, place, free) for free in free_steps(os.path.getsize(machine.program))]
+    for behind, upto in ((packages_are_installed, 32), (pool_is_made, 64)):
+        rounds += [(fill_late, machine, place, behind, free) for free in range(0, upto << 10, 4096)]
+    return rounds
+
+
+def at_the_handler(machine, place):
+    """Where the drop-in and config.toml are written."""
+    return [(fill_late, machine, place, sandboxes_can_run, free) for free in range(0, 48 << 10, 4096)]
+
+
+def full_disk(scenario, place, program, rounds_of, part, queue):
     """In a mount namespace of its own: a small disk, filled but for some bytes. Every second round is ours."""
     try:
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNS):
@@ -259,17 +275,14 @@ def full_disk(scenario, place, program, part, queue):
         place.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", place], check=True)
         machine = Machine(place / "m", program)
-        queue.put(try_full_disk(scenario, machine, place, part))
+        queue.put(try_full_disk(scenario, machine, place, rounds_of(machine, place)[part::2]))
     except BaseException as error:  # the parent shall not wait in vain
         queue.put(([], [f"the test itself failed: {error!r}"]))
 
 
-def try_full_disk(scenario, machine, place, part):
+def try_full_disk(scenario, machine, place, rounds):
     problems, messages = [], []
-    rounds = [(fill_up, place, free) for free in free_steps(os.path.getsize(machine.program))]
-    for behind, upto in ((packages_are_installed, 32), (pool_is_made, 64)):
-        rounds += [(fill_late, machine, place, behind, free) for free in range(0, upto << 10, 4096)]
-    for number, (fill, *arguments) in enumerate(rounds[part::2]):
+    for number, (fill, *arguments) in enumerate(rounds):
         machine.load(scenario.before)
         fill(*arguments)
         result = machine.berth("install")
@@ -290,19 +303,34 @@ def is_about_space(line):
     return line.startswith("berth: ") and ("No space left on device" in line or "free" in line)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of a given size takes root to mount")
-def test_disk_full_in_the_middle(work, program, scenario, say):
+def full_disks(scenario, place, program, rounds_of):
+    """The refusals, and what is wrong."""
     fork = multiprocessing.get_context("fork")
     queue = fork.Queue()
-    children = [fork.Process(target=full_disk, args=(scenario, work / f"full{part}", program, part, queue))
-                for part in range(2)]
+    children = [fork.Process(target=full_disk, args=(scenario, place.with_name(f"{place.name}{part}"), program,
+                                                     rounds_of, part, queue)) for part in range(2)]
     for child in children:
         child.start()
     results = [queue.get(timeout=900) for _ in children]
-    messages, problems = ([line for result in results for line in result[which]] for which in (0, 1))
     for child in children:
         child.join()
+    return ([line for result in results for line in result[which]] for which in (0, 1))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of a given size takes root to mount")
+def test_disk_full_in_the_middle(work, program, scenario, say):
+    messages, problems = full_disks(scenario, work / "full", program, everywhere)
     steps = {line.split(": ")[1] for line in messages}
     say(f"disk full: {len(messages)} runs refused, in {', '.join(sorted(steps))}")
     assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:8])
     assert {"kernel", "program", "daemon-json", "docker", "sysbox", "pool", "services"} <= steps
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a disk of a given size takes root to mount")
+def test_disk_full_at_containerds_handler(work, program, say):
+    scenario = scenarios.Scenario("containerd", work / "containerd-damage", program)
+    messages, problems = full_disks(scenario, work / "handler", program, at_the_handler)
+    steps = {line.split(": ")[1] for line in messages}
+    say(f"disk full: {len(messages)} runs refused, in {', '.join(sorted(steps))}")
+    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:8])
+    assert "containerd" in steps

@@ -15,13 +15,17 @@ ALWAYS = (
     r"/run/berth(/lock)?",       # a lock file of a tmpfs
     r"/run/machine/failed(/.*)?",
     r"/run/machine/(loop|daemon\.json)",
+    r"/proc/712(/.*)?",          # the kubelet's process
 )
-# What package managers leave behind when they have been used at all.
+# What package managers leave behind when they have been used at all, and a CRI-O that ran.
 TRACES = (
     r"/var/cache/apt(/.*)?",
     r"/var/lib/apt/lists(/.*)?",
     r"/var/cache/dnf(/.*)?",
     r"/sys/module(/.*)?",        # a loaded module goes with the next boot
+    r"/var/lib/containers(/.*)?",  # what CRI-O pulled stays
+    r"/var/log/crio(/pods)?",
+    r"/usr/share/containers(/oci(/hooks\.d)?)?",
 )
 # Of an installation: its journal, and the directories that mounts cover (not what would be in them).
 INSTALLED = (r"/var/lib/berth/journal(/.*)?", r"/var/lib/(docker|sysbox)")

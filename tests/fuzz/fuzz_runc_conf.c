@@ -28,7 +28,9 @@ static void settings(const char *text, size_t size)
 		must(r == -EINVAL && strstr(err.message, "runc.conf"));
 		return;
 	}
-	must(s.runtime[0] == '/' && s.pool[0] == '/' && s.engine[0] == '/');
+	must(s.runtime[0] == '/' && s.pool[0] == '/');
+	must(s.engine[0] == '/' || !s.engine[0]);
+	must(s.kubelet[0] == '/' || !s.kubelet[0]);
 	must(s.projects.first && s.projects.first <= s.projects.last);
 	written = settings_text(&s);
 	must(written && settings_parse(written, strlen(written), "again", &again, &err) == 0);

@@ -34,16 +34,16 @@ static bool write_out(const struct spec *spec, struct strbuf *out)
 
 	for (size_t i = 0; i < spec_field_count; i++) {
 		_cleanup_free_ char *value = spec_value(spec, &spec_fields[i]);
-		const char *dot = strchr(spec_fields[i].key, '.');
+		size_t n;
+		const char *name = spec_field_name(&spec_fields[i], &n);
 		char section[32];
 
-		must(value && dot && spec->origin[i]);
-		(void)snprintf(section, sizeof(section), "%.*s", (int)(dot - spec_fields[i].key),
-			       spec_fields[i].key);
-		if (strcmp(section, last) != 0)
+		must(value && spec->origin[i]);
+		(void)snprintf(section, sizeof(section), "%.*s", (int)n, spec_fields[i].key);
+		if (n && strcmp(section, last) != 0)
 			strbuf_printf(out, "%s:\n", section);
 		memcpy(last, section, sizeof(last));
-		strbuf_printf(out, "  %s: ", dot + 1);
+		strbuf_printf(out, "%s%s: ", n ? "  " : "", name);
 		if (!add_quoted(out, value))
 			return false;
 	}

@@ -92,6 +92,8 @@ def schema_of(chart):
 EVERYTHING = {
     "berth": {
         "image": {"digest": "sha256:" + "a" * 64}, "imagePullSecrets": [{"name": "registry"}],
+        "engine": "docker+containerd", "admission": {"maxDisk": "20G"},
+        "runtimeClass": {"name": "strong", "nodeSelector": {"pool": "a"}, "overhead": {"cpu": "10m"}},
         "config": {"pool": {"size": "80G", "grow_at": 70}, "budget": {"default": "3G", "first_project": 1073741824},
                    "kubernetes": {"slots": 3}, "sysbox": {"version": "0.7.1"}},
         "listen": {"address": "nodeIP"}, "logFormat": "json", "updateStrategy": {"maxUnavailable": "10%"},

@@ -41,6 +41,11 @@ class KubectlFailed(HarnessError):
 class Cluster:
     """One API server with its etcd. Attributes: url, port, ca (a path), token (the administrator's), kubeconfig."""
 
+    # What runs, in the order of its start; control_plane.py adds to it.
+    SERVERS = ("etcd", "kube-apiserver")
+    # It taints new nodes until a controller finds them ready, and there is no controller.
+    ADMISSION = ("--disable-admission-plugins=TaintNodesByCondition",)
+
     def __init__(self, *, bind_address="127.0.0.1", names=(), flags=()):
         """Describe it; start() makes it run.
 
@@ -48,13 +53,13 @@ class Cluster:
         names         further host names and addresses that its certificate is good for
         flags         further flags of the API server
         """
-        self._programs = {name: parts.binary(name) for name in ("etcd", "kube-apiserver", "kubectl")}
+        self._programs = {name: parts.binary(name) for name in (*self.SERVERS, "kubectl")}
         self._bind_address = bind_address
         self._flags = flags
         self._etcd = self._api = None
         name = f"{os.getpid()}-{next(_numbers)}"
         self.logs = {server: log_path(parts.cache_dir() / "log", f"{name}-{server}.log", _LOGS_KEPT)
-                     for server in ("etcd", "kube-apiserver")}
+                     for server in self.SERVERS}
         self._cleanup = contextlib.ExitStack()
         self._folder = self._cleanup.enter_context(run_folder(parts.cache_dir() / "run", name))
         self._address = "127.0.0.1" if bind_address == "0.0.0.0" else bind_address
@@ -88,13 +93,13 @@ class Cluster:
 
     def stop(self):
         """Take the API server away at once, as a crash does; its data stays. start() brings it back."""
-        _end(self._api)
+        end(self._api)
         self._api = None
 
     def close(self):
         """End all of it; only the logs stay."""
         self.stop()
-        _end(self._etcd)
+        end(self._etcd)
         self._etcd = None
         self._cleanup.close()
 
@@ -181,9 +186,7 @@ class Cluster:
             f"--service-account-signing-key-file={folder / 'sa.key'}",
             f"--service-account-key-file={folder / 'sa.pub'}",
             "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-            # It taints new nodes until a controller finds them ready, and there is no controller.
-            "--disable-admission-plugins=TaintNodesByCondition",
-            "--allow-privileged=true", *self._flags,
+            *self.ADMISSION, "--allow-privileged=true", *self._flags,
         ]
 
     def _spawn(self, name, arguments):
@@ -232,7 +235,8 @@ def _taint(text):
     return {"key": key, "effect": effect, **({"value": value} if value else {})}
 
 
-def _end(server):
+def end(server):
+    """Kill it, if there is one, and wait until it is gone."""
     if server is not None:
         server.kill()
         server.wait()

@@ -1,4 +1,4 @@
-"""The real programs that tests talk to: etcd, the Kubernetes API server, kubectl, helm, kwok, promtool.
+"""The real programs that tests talk to: etcd, Kubernetes, containerd, CRI-O, runc, CNI plugins, helm, kwok, promtool.
 
     binary("helm")                    the path of one, built first when the cache has none of this recipe
     python3 tests/kube/parts.py       builds all of them, or those named
@@ -27,8 +27,11 @@ _BUILD_TIMEOUT = 3600
 _KEPT_DAYS = 4
 
 # The oldest Go that can read parts/*/go.mod, and the one to fetch where the machine's is older.
-_GO_WANTED = (1, 24)
+_GO_WANTED = (1, 24, 3)
 _TOOLCHAIN = "go1.25.5"
+
+# As its own Makefile has it.
+_C_FLAGS = ("-std=c99", "-Os", "-s", "-static")
 
 # What of a failed `go list` is a fault of ours; all else is a network that does not give.
 _DEFECTS = ("SECURITY ERROR", "missing go.sum entry", "updates to go.mod needed")
@@ -47,6 +50,9 @@ class GoPart:
     module: str
     # Rows of a variable of the program, a module, and what of the module's version the variable is to hold.
     stamps: tuple = ()
+    tags: tuple = ()
+    # pkg-config's names of the C libraries in it, linked statically: it runs on other systems than this one.
+    libraries: tuple = ()
 
     def version(self):
         """The pinned version, such as v3.19.5."""
@@ -66,17 +72,40 @@ _HELM_STAMPS = (
     ("helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor", "k8s.io/client-go", "{minor}"),
 )
 
+# For programs with C in them: linked statically, they look up names and users by Go alone.
+_STATIC_TAGS = ("seccomp", "netgo", "osusergo")
+_CONTAINERD = "github.com/containerd/containerd/v2"
+_CONTAINERD_STAMPS = ((f"{_CONTAINERD}/version.Version", _CONTAINERD, "{version}"),)
+# Debian has no headers for them, and no virtual node has a disk of theirs.
+_CONTAINERD_TAGS = ("no_btrfs", "no_devmapper", "no_zfs")
+# Only openpgp is Go all through; there is neither btrfs nor ostree nor device mapper where it runs.
+_CRIO_TAGS = ("containers_image_openpgp", "containers_image_ostree_stub", "exclude_graphdriver_btrfs",
+              "btrfs_noversion", "exclude_graphdriver_devicemapper", "libdm_no_deferred_remove", *_STATIC_TAGS)
+_CNI = "github.com/containernetworking/plugins"
+_CNI_STAMPS = ((f"{_CNI}/pkg/utils/buildversion.BuildVersion", _CNI, "{version}"),)
+CNI_PLUGINS = {"bridge": "main", "host-local": "ipam", "loopback": "main", "portmap": "meta"}
+
 GO_PARTS = {
     "helm": GoPart("helm", "helm.sh/helm/v3/cmd/helm", "helm.sh/helm/v3", _HELM_STAMPS),
     "etcd": GoPart("etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
-    "kube-apiserver": GoPart("kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes",
-                             _KUBERNETES_STAMPS),
-    "kubectl": GoPart("kubernetes", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes", _KUBERNETES_STAMPS),
+    **{name: GoPart("kubernetes", f"k8s.io/kubernetes/cmd/{name}", "k8s.io/kubernetes", _KUBERNETES_STAMPS)
+       for name in ("kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler", "kubelet")},
     "kwok": GoPart("kwok", "sigs.k8s.io/kwok/cmd/kwok", "sigs.k8s.io/kwok"),
+    **{name: GoPart("containerd", f"{_CONTAINERD}/cmd/{name}", _CONTAINERD, _CONTAINERD_STAMPS, _CONTAINERD_TAGS)
+       for name in ("containerd", "containerd-shim-runc-v2", "ctr")},
+    "runc": GoPart("runc", "github.com/opencontainers/runc", "github.com/opencontainers/runc",
+                   tags=_STATIC_TAGS, libraries=("libseccomp",)),
+    # copyimg puts images into its storage.
+    **{name: GoPart("cri-o", f"github.com/cri-o/cri-o/{path}", "github.com/cri-o/cri-o",
+                    tags=_CRIO_TAGS, libraries=("libseccomp",))
+       for name, path in (("crio", "cmd/crio"), ("copyimg", "test/copyimg"))},
+    **{name: GoPart("cni", f"{_CNI}/plugins/{kind}/{name}", _CNI, _CNI_STAMPS) for name, kind in CNI_PLUGINS.items()},
 }
 # Program -> the Debian package that has it; nothing is installed.
-DEB_PARTS = {"promtool": "prometheus"}
-NAMES = (*GO_PARTS, *DEB_PARTS)
+DEB_PARTS = {"promtool": "prometheus", "conmon": "conmon"}
+# Program -> the folder of parts/, the module, and where in it are the C sources: small ones of no library.
+C_PARTS = {"pinns": ("cri-o", "github.com/cri-o/cri-o", "pinns/src")}
+NAMES = (*GO_PARTS, *DEB_PARTS, *C_PARTS)
 
 
 def cache_dir():
@@ -89,6 +118,9 @@ def binary(name):
     """The path of program *name*; raises Unavailable with the reason when this machine cannot have it."""
     if name in DEB_PARTS:
         key, make = fingerprint(name, Path("/etc/os-release").read_text()), _unpack_deb
+    elif name in C_PARTS:
+        folder, module, where = C_PARTS[name]
+        key, make = fingerprint(_pinned(folder, module), where, _C_FLAGS), _compile
     else:
         part = GO_PARTS[name]
         key, make = fingerprint(*_recipe(part), go_version()), _build_go
@@ -116,24 +148,52 @@ def _prune(name):
 def _build_go(name, staging):
     part = GO_PARTS[name]
     folder = HERE / "parts" / part.folder
-    listed = _go(["list", "-deps", part.package], folder)
+    variables = _cgo(name, part.libraries) if part.libraries else {}
+    tags = ["-tags", ",".join(part.tags)] if part.tags else []
+    listed = _go(["list", "-deps", *tags, part.package], folder, **variables)
     if listed.returncode != 0:
         kind = HarnessError if any(defect in listed.stderr for defect in _DEFECTS) else Unavailable
         raise kind(f"the sources of {name} cannot be had: {_last_line(listed.stderr)}")
-    built = _go(["build", "-ldflags", _ldflags(part), "-o", str(staging / name), part.package], folder)
+    built = _go(["build", *tags, "-ldflags", _ldflags(part), "-o", str(staging / name), part.package], folder,
+                **variables)
     if built.returncode != 0:
         raise HarnessError(f"{name} does not build:\n" + "\n".join(built.stderr.splitlines()[-25:]))
+
+
+def _cgo(name, libraries):
+    """The variables for a program with C in it; raises Unavailable where its libraries are not here."""
+    absent = [program for program in ("gcc", "pkg-config") if not shutil.which(program)]
+    if not absent:
+        absent = [f"{library}-dev" for library in libraries
+                  if subprocess.run(["pkg-config", "--exists", library], check=False).returncode != 0]
+    if absent:
+        raise Unavailable(f"{name} has C in it: apt-get install {' '.join(absent)}")
+    return {"CGO_ENABLED": "1"}
+
+
+def _compile(name, staging):
+    """A program of C that comes inside of a module of Go."""
+    folder, module, where = C_PARTS[name]
+    _cgo(name, ())
+    got = _go(["list", "-m", "-f", "{{.Dir}}", module], HERE / "parts" / folder)
+    sources = sorted(Path(got.stdout.strip() or "/nowhere", where).glob("*.c"))
+    if not sources:
+        raise Unavailable(f"the sources of {name} cannot be had: {_last_line(got.stderr)}")
+    tool(["gcc", *_C_FLAGS, "-o", staging / name, *sources])
 
 
 def _recipe(part):
     """All that decides what Go builds, but for Go itself."""
     folder = HERE / "parts" / part.folder
-    return part.package, _ldflags(part), (folder / "go.mod").read_text(), (folder / "go.sum").read_text()
+    sources = (folder / "go.mod").read_text(), (folder / "go.sum").read_text()
+    further = (part.tags, part.libraries) if part.tags or part.libraries else ()
+    return part.package, _ldflags(part), *sources, *further
 
 
 def _ldflags(part):
     stamps = (f"-X {variable}={_stamp(part, module, value)}" for variable, module, value in part.stamps)
-    return " ".join(("-s -w", *stamps))
+    static = ["-linkmode external -extldflags -static"] if part.libraries else []
+    return " ".join(("-s -w", *static, *stamps))
 
 
 def _stamp(part, module, value):
@@ -171,8 +231,7 @@ def _go_program():
     found = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if not found:
         raise Unavailable("there is no Go on this machine: apt-get install golang-go")
-    number = re.match(r"go(\d+)\.(\d+)", _version_of(found))
-    if number and tuple(map(int, number.groups())) >= _GO_WANTED:
+    if tuple(map(int, re.findall(r"\d+", _version_of(found))[:3])) >= _GO_WANTED:
         return found
     return _newer_go(found)
 

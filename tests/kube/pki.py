@@ -22,6 +22,12 @@ def make_server(folder, names):
     _issue(folder, "server", "/CN=kube-apiserver", ["extendedKeyUsage=serverAuth", "subjectAltName=" + ",".join(kinds)])
 
 
+def make_client(folder, name, user, *groups):
+    """A client's certificate for *user*, a member of *groups*, as folder/NAME.crt and NAME.key."""
+    subject = "".join(f"/O={group}" for group in groups) + f"/CN={user}"
+    _issue(folder, name, subject, ["extendedKeyUsage=clientAuth"])
+
+
 def make_signing_key(folder):
     """What service accounts' tokens are signed with and checked by: folder/sa.key, folder/sa.pub."""
     _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", folder / "sa.key")

@@ -62,7 +62,7 @@ def until(truth, seconds, what):
         if truth():
             return
         time.sleep(1)
-    raise AssertionError(f"not after {seconds} s: {what}")
+    raise AssertionError(f"not after {seconds} s: {what() if callable(what) else what}")
 
 
 def until_ready(node, seconds=300):

@@ -44,13 +44,14 @@ dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\n' | LC_ALL=C sort
 
 
 def config_text(node, **sections):
-    """Settings for a test: the package under test, a pool that fits the node's disk."""
+    """Settings for a test: the package under test, a pool that fits the node's disk; *engine* is a key of no section."""
     settings = {"sysbox": {"file": SYSBOX, "version": "0.7.1"}, "pool": {"size": "3G", "reserve": "512M"},
                 "timeouts": {"services": "10m", "packages": "60m"}}
+    alone = f"engine: {sections.pop('engine')}\n" if "engine" in sections else ""
     for section, values in sections.items():
         settings.setdefault(section, {}).update(values)
-    return "".join(f"{name}:\n" + "".join(f"  {k}: {json.dumps(v)}\n" for k, v in values.items())
-                   for name, values in settings.items())
+    return alone + "".join(f"{name}:\n" + "".join(f"  {k}: {json.dumps(v)}\n" for k, v in values.items())
+                           for name, values in settings.items())
 
 
 def put_berth(node, **sections):

@@ -8,6 +8,7 @@ suite         the Debian releases to test on; BERTH_NODE_SUITES=trixie narrows t
 
 import contextlib
 import os
+import sys
 
 import pytest
 
@@ -84,3 +85,16 @@ def pytest_runtest_makereport(item):
     if report.failed:
         for node in getattr(getattr(item, "node_factory", None), "nodes", []):
             report.sections.append((f"console of {node.name}", node.serial_tail()))
+
+
+@pytest.fixture(scope="module")
+def control_plane():
+    """A real cluster's control plane on this machine, for workers of kubelet_host.py."""
+    sys.path.append(str(environment.HERE.parent / "kube"))
+    import parts  # pylint: disable=import-outside-toplevel
+    from control_plane import ControlPlane  # pylint: disable=import-outside-toplevel
+    try:
+        with ControlPlane() as running:
+            yield running
+    except parts.Unavailable as why:
+        pytest.skip(str(why))

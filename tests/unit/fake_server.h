@@ -87,8 +87,8 @@ static void fake_serve(int fd, const struct fake_answer *answer, int log)
 			text += n;
 		}
 	}
-	if (answer->hang)
-		(void)read(fd, buf, sizeof(buf));
+	while (answer->hang && read(fd, buf, sizeof(buf)) > 0)
+		;
 	if (answer->reset) {
 		struct linger at_once = { 1, 0 };
 

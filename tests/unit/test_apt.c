@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "change/apt.h"
+#include "change/apt_lists.h"
 #include "change/package_lock.h"
 
 #define POLICY "/usr/sbin/policy-rc.d"
@@ -153,6 +154,27 @@ static void only_the_bundle_is_known(void **state)
 	assert_says(must_err.message, "the packages cannot be downloaded: E: gone");
 }
 
+/* What a bundle has is asked of its own lists, not of the host's. */
+static void a_candidate(void **state)
+{
+	_cleanup_free_ char *version = NULL;
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put_program("apt-cache", "case \"$*\" in *Lists=/var/lib/berth/cache/bundle/lists*) echo '  Candidate: 1.34.0-1.1';;\n"
+				 "*' none') echo '  Candidate: (none)';; *) echo '  Candidate: 1.33.1-1.1';; esac");
+	must(apt_candidate(&ctx, "cri-o", &version, &must_err));
+	assert_string_equal(version, "1.33.1-1.1");
+	free(version);
+	must(apt_candidate(&ctx, "none", &version, &must_err));
+	assert_null(version);
+	ctx.bundle_dir = "/var/lib/berth/cache/bundle";
+	assert_int_equal(apt_candidate(&ctx, "cri-o", &version, &err), -EAGAIN);
+	put("/var/lib/berth/cache/bundle/lists/_bundle_Packages", "");
+	must(apt_candidate(&ctx, "cri-o", &version, &must_err));
+	assert_string_equal(version, "1.34.0-1.1");
+}
+
 static void no_service_starts_meanwhile(void **state)
 {
 	put_apt();
@@ -256,16 +278,42 @@ static void what_was_left_is_configured(void **state)
 	assert_false(is_there(POLICY));
 }
 
+/* What was installed: one of a repository, and one whose file was all there ever was of it. */
+static const struct strv *installed(void)
+{
+	static char one[] = "docker.io", two[] = "cri-o";
+	static char *words[] = { one, two, NULL };
+	static const struct strv NAMES = { .items = words, .len = 2 };
+
+	return &NAMES;
+}
+
+#define STANZA(name, state) "Package: " name "\nStatus: " state "\nVersion: 1\nArchitecture: amd64\n\n"
+
 /* Docker's own purge would delete its data: its script is away by then. */
 static void purged_but_not_the_data(void **state)
 {
 	put_apt();
+	put("/var/lib/dpkg/status", STANZA("cri-o", "install ok installed") STANZA("docker.io", "install ok installed"));
 	put("/var/lib/docker/image/x", "data");
-	must(apt_purge(&ctx, items(), &must_err));
-	assert_call(0, " remove docker.io /cache/sysbox.deb");
-	assert_call(1, " purge docker.io /cache/sysbox.deb");
+	must(apt_purge(&ctx, installed(), &must_err));
+	assert_call(0, " remove docker.io cri-o");
+	assert_call(1, " purge docker.io cri-o");
 	assert_false(is_there("/nuked"));
 	assert_text("/var/lib/docker/image/x", "data");
+}
+
+/* apt cannot locate a package that has left no settings and is in no repository. */
+static void only_what_dpkg_knows_is_purged(void **state)
+{
+	put_apt();
+	put("/var/lib/dpkg/status", STANZA("docker.io", "deinstall ok config-files"));
+	must(apt_purge(&ctx, installed(), &must_err));
+	assert_call(0, " remove docker.io");
+	assert_call(1, " purge docker.io");
+	put("/var/lib/dpkg/status", "");
+	must(apt_purge(&ctx, installed(), &must_err));
+	assert_call(2, "dpkg --force-confdef --force-confold --configure -a");
 }
 
 static void a_remove_that_fails_purges_nothing(void **state)
@@ -273,8 +321,9 @@ static void a_remove_that_fails_purges_nothing(void **state)
 	struct error err = ERROR_INIT;
 
 	put_apt();
+	put("/var/lib/dpkg/status", STANZA("docker.io", "install ok installed"));
 	put("/fail.remove", "E: held\n");
-	assert_int_equal(apt_purge(&ctx, items(), &err), -EPROTO);
+	assert_int_equal(apt_purge(&ctx, installed(), &err), -EPROTO);
 	assert_string_equal(err.message, "the packages cannot be removed: E: held");
 	assert_false(was_called("purge"));
 }
@@ -286,7 +335,8 @@ static void who_else_would_go(void **state)
 	put_apt();
 	put("/simulation", "Reading state...\nPurg docker.io [20.10]\nRemv compose [1.2]\n"
 			   "Purg compose [1.2]\nInst x (1)\nRemv\n\n");
-	must(apt_simulate_purge(&ctx, items(), &others, &must_err));
+	put("/var/lib/dpkg/status", STANZA("docker.io", "install ok installed"));
+	must(apt_simulate_purge(&ctx, installed(), &others, &must_err));
 	assert_int_equal(others.len, 1);
 	assert_string_equal(others.items[0], "compose");
 }
@@ -357,6 +407,7 @@ int main(void)
 		change_test(nothing_of_the_users_is_removed),
 		change_test(the_engine_under_a_kubelet),
 		change_test(only_the_bundle_is_known),
+		change_test(a_candidate),
 		change_test(no_service_starts_meanwhile),
 		change_test(unpacked_packages_are_configured_by_name),
 		change_test(a_transaction_that_was_cut_off),
@@ -364,6 +415,7 @@ int main(void)
 		change_test(cleaning_up_after_a_cut),
 		change_test(what_was_left_is_configured),
 		change_test(purged_but_not_the_data),
+		change_test(only_what_dpkg_knows_is_purged),
 		change_test(a_remove_that_fails_purges_nothing),
 		change_test(who_else_would_go),
 		change_test(a_lock_names_its_holder),

@@ -248,11 +248,16 @@ static void a_file_on_the_host_is_checked(void **state)
 	digest_hex("package", 7, sha256);
 	put_program(
 		"dpkg-deb",
-		"grep -q broken \"$HOST_ROOT$2\" && { echo 'unexpected end' >&2; exit 2; }; exit 0");
+		"grep -q broken \"$HOST_ROOT$2\" && { echo 'unexpected end' >&2; exit 2; }\n"
+		"[ $1 = --field ] && printf 'Package: sysbox-ce\\nVersion: 0.7.1-0.linux\\n'; exit 0");
 	plan_file_at("/tmp/s.deb", sha256);
 	must(change_packages.prepare(&ctx, transaction(), &must_err));
 	assert_true(was_called("dpkg-deb --contents /tmp/s.deb\n"));
 	assert_true(was_called("--download-only install /tmp/s.deb\n"));
+	put_program("dpkg-deb", "[ $1 = --field ] && printf 'Package: sysbox-ce\\nVersion: 0.7.10\\n'; exit 0");
+	assert_int_equal(change_packages.prepare(&ctx, transaction(), &err), -EBADMSG);
+	assert_says(err.message, "'/tmp/s.deb' is sysbox-ce 0.7.10, not sysbox-ce 0.7.1");
+	error_clear(&err);
 	put("/tmp/s.deb", "packagf");
 	assert_int_equal(change_packages.prepare(&ctx, transaction(), &err), -EBADMSG);
 	assert_says(err.message, "'/tmp/s.deb' has the SHA-256");

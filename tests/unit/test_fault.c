@@ -136,6 +136,19 @@ static void what_is_not_repaired(void **state)
 	assert_int_equal(dead()->left, 1);
 }
 
+/* Only where the settings say so. */
+static void what_is_evicted(void **state)
+{
+	uint64_t wait;
+
+	(void)state;
+	assert_int_equal(fault_is(&faults, FAULT_SANDBOXES_NEED_RESTART, "1: a/b", 5, 5), FAULT_SEEN);
+	assert_int_equal(fault_due(&faults, 5, &wait), FAULT_COUNT);
+	assert_true(wait == UINT64_MAX);
+	faults.evicts = true;
+	assert_int_equal(fault_due(&faults, 5, &wait), FAULT_SANDBOXES_NEED_RESTART);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,6 +157,7 @@ int main(void)
 		cmocka_unit_test_setup(spaced_out_and_given_up, setup),
 		cmocka_unit_test_setup(one_that_comes_back, setup),
 		cmocka_unit_test_setup(what_is_not_repaired, setup),
+		cmocka_unit_test_setup(what_is_evicted, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

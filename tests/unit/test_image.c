@@ -124,7 +124,7 @@ static void check_image(uint16_t machine, const char *architecture)
 
 	assert_int_equal(image_build(REF, &p, sizeof(p), "/usr/bin/probe", &tar, NULL), 0);
 	n = members(tar.data, tar.len, m);
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 3);
 	manifest = parse(find(m, n, "manifest.json"));
 	assert_int_equal(json_array_size(manifest), 1);
 	image = json_array_get(manifest, 0);

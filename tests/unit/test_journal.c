@@ -141,7 +141,7 @@ static void made_again(void **state)
 	assert_null(journal_finished(&journal, "file", "/etc/c"));
 	assert_int_equal(journal_finished(&journal, "file", "/etc/a")->number, first);
 	must(journal_mark(&journal, "verified", "x", &must_err));
-	must(journal_again(&journal, first, &change, found, &must_err));
+	must(journal_again(&journal, first, change.want, found, &must_err));
 	reopen();
 	assert_false(journal.verified);
 	assert_true(journal.ever_verified);

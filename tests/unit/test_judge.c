@@ -1,5 +1,6 @@
 #include "step_fixture.h"
 
+#include "change/switch_failures.h"
 #include "node/judge.h"
 #include "step/layout.h"
 
@@ -102,6 +103,39 @@ static void sysbox_is_started_behind_a_stash(void **state)
 	assert_false(may(&change_start, "sysbox.service", json_object(), "'never'"));
 }
 
+static void a_kubelet_is_moved_where_it_disturbs_nobody(void **state)
+{
+	const char *const unit = "kubelet.service";
+
+	assert_false(may(&change_kubelet_switch, unit, json_pack("{s:b}", "drain", 0), "only moved when somebody asks"));
+	node.journal.ever_verified = false;
+	assert_true(may(&change_kubelet_switch, unit, json_pack("{s:b}", "drain", 0), ""));
+	/* A drain is one of the pool's disruptions, on a node that was never proven too. */
+	assert_false(may(&change_kubelet_switch, unit, json_pack("{s:b}", "drain", 1), "a slot of the pool"));
+	node.interrupts = true;
+	assert_true(may(&change_kubelet_switch, unit, json_pack("{s:b}", "drain", 1), ""));
+	assert_true(may(&change_crio_handler, "/etc/crio/crio.conf.d/50-berth.conf", json_object(), ""));
+}
+
+static void a_kubelet_that_was_moved_back_stays(void **state)
+{
+	_cleanup_json_ json_t *want = json_pack("{s:b, s:b}", "drain", 0, "there", 0), *other = json_pack("{s:b}", "drain", 1);
+	const char *const unit = "kubelet.service";
+
+	node.journal.ever_verified = false;
+	node.spec.agent.give_up = 2;
+	must(switch_failures_add(&host, want, &must_err));
+	assert_true(may(&change_kubelet_switch, unit, json_copy(want), ""));
+	(void)json_object_set_new(want, "there", json_true());
+	must(switch_failures_add(&host, want, &must_err));
+	assert_int_equal(switch_failures(&host, want), 2);
+	assert_false(may(&change_kubelet_switch, unit, json_copy(want), "moved back too often"));
+	/* Another move is another matter, and one that succeeds ends it. */
+	assert_int_equal(switch_failures(&host, other), 0);
+	must(switch_failures_forget(&host, &must_err));
+	assert_true(may(&change_kubelet_switch, unit, json_pack("{s:b}", "drain", 0), ""));
+}
+
 static void a_masked_unit_stays_so(void **state)
 {
 	must(host_mkdirs(&host, UNIT_DIR, 0755, NULL, &must_err));
@@ -154,6 +188,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_never_done, setup, teardown),
 		cmocka_unit_test_setup_teardown(docker_is_stopped_where_nothing_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(sysbox_is_started_behind_a_stash, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_kubelet_is_moved_where_it_disturbs_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_kubelet_that_was_moved_back_stays, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_masked_unit_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(packages_are_not_exchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_is_sifted, setup, teardown),

@@ -65,6 +65,19 @@ static void labels_and_condition(void **state)
 		    "\"dockerd does not run\",\"lastTransitionTime\":\"S\",\"lastHeartbeatTime\":\"N\"}]}}");
 }
 
+static void the_handler(void **state)
+{
+	_cleanup_json_ json_t *without = json_pack("{s:{s:[{s:{}}, {s:s}]}}", "status", "runtimeHandlers", "features", "name",
+						   "runc");
+	_cleanup_json_ json_t *with = json_pack("{s:{s:[{s:s}, {s:s}]}}", "status", "runtimeHandlers", "name", "runc", "name",
+						"sysbox-runc");
+
+	assert_false(node_has_handler(without, "sysbox-runc"));
+	assert_false(node_has_handler(NULL, "sysbox-runc"));
+	assert_true(node_has_handler(with, "sysbox-runc"));
+	assert_false(node_has_handler(with, "sysbox"));
+}
+
 static void the_start_up_taint(void **state)
 {
 	_cleanup_json_ json_t *node = parse(
@@ -216,7 +229,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(labels_and_condition),
-		cmocka_unit_test(the_start_up_taint),
+		cmocka_unit_test(the_handler), cmocka_unit_test(the_start_up_taint),
 		cmocka_unit_test(events),
 		cmocka_unit_test(slots),
 		cmocka_unit_test_setup_teardown(in_a_pod, setup, teardown),

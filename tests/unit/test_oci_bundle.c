@@ -46,6 +46,40 @@ static void a_bundle(void **state)
 	assert_string_equal(bundle.binds.items[1], "/b");
 }
 
+static void of_a_pod(void **state)
+{
+	static const struct {
+		const char *annotations, *pod, *name;
+	} CASES[] = {
+		{ "\"io.kubernetes.cri.sandbox-id\": \"s1\", \"io.kubernetes.cri.sandbox-namespace\": \"n\", "
+		  "\"io.kubernetes.cri.sandbox-name\": \"p\", \"io.kubernetes.cri.container-type\": \"sandbox\"", "s1", "n/p" },
+		{ "\"io.kubernetes.cri.sandbox-id\": \"s1\", \"io.kubernetes.cri.sandbox-namespace\": \"n\", "
+		  "\"io.kubernetes.cri.sandbox-name\": \"p\", \"io.kubernetes.cri.container-name\": \"app\"", "s1", "n/p/app" },
+		{ "\"io.kubernetes.cri-o.SandboxID\": \"s2\", \"io.kubernetes.pod.namespace\": \"n\", "
+		  "\"io.kubernetes.pod.name\": \"p\", \"io.kubernetes.container.name\": \"POD\"", "s2", "n/p" },
+		/* CRI-O passes on what a pod has of its own: nobody gets into another's sandbox by containerd's names. */
+		{ "\"io.kubernetes.cri.sandbox-id\": \"stolen\", \"io.kubernetes.cri-o.SandboxID\": \"s2\", "
+		  "\"io.kubernetes.pod.namespace\": \"n\", \"io.kubernetes.pod.name\": \"p\", "
+		  "\"io.kubernetes.container.name\": \"app\"", "s2", "n/p/app" },
+		{ "\"io.kubernetes.pod.name\": \"p\"", NULL, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+		_cleanup_(bundle_release) struct bundle bundle = BUNDLE_INIT;
+		_cleanup_free_ char *text = xasprintf("{\"root\": {\"path\": \"r\"}, \"annotations\": {%s}}",
+						      CASES[i].annotations);
+		struct error err = ERROR_INIT;
+
+		put("b/config.json", text);
+		assert_int_equal(bundle_read(in(top, "b"), &bundle, &err), 0);
+		assert_int_equal(bundle.pod != NULL, CASES[i].pod != NULL);
+		if (bundle.pod) {
+			assert_string_equal(bundle.pod, CASES[i].pod);
+			assert_string_equal(bundle.pod_name, CASES[i].name);
+		}
+	}
+}
+
 static void mappings_of_its_own(void **state)
 {
 	_cleanup_(bundle_release) struct bundle bundle = BUNDLE_INIT;
@@ -169,6 +203,39 @@ static void dockers_own_files(void **state)
 	assert_true(docker_files_read(top, "c1", &files, &err) < 0);
 }
 
+#define IMAGE "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* Docker gives a container its image's labels: one that the image has is its maker's wish, not the operator's. */
+static void labels_of_an_image(void **state)
+{
+	static const struct {
+		const char *label, *of_image, *disk;
+	} CASES[] = {
+		{ "900T", "{\"config\": {\"Labels\": {\"berth.dev/disk\": \"900T\"}}}", NULL },
+		{ "20G", "{\"config\": {\"Labels\": {\"berth.dev/disk\": \"900T\"}}}", "20G" },
+		{ "20G", "{\"config\": {\"Labels\": null}}", "20G" },
+		{ "20G", NULL, NULL },
+	};
+
+	make_dirs(in(top, "containers/c1"));
+	make_dirs(in(top, "image/overlay2/imagedb/content/sha256"));
+	put("containers/c1/hostconfig.json", "{}");
+	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+		_cleanup_(docker_files_release) struct docker_files files = DOCKER_FILES_INIT;
+		_cleanup_free_ char *text = xasprintf("{\"Image\": \"sha256:" IMAGE "\", \"Driver\": \"overlay2\", \"Config\": "
+						      "{\"Labels\": {\"berth.dev/disk\": \"%s\"}}}", CASES[i].label);
+		struct error err = ERROR_INIT;
+
+		put("containers/c1/config.v2.json", text);
+		(void)unlink(in(top, "image/overlay2/imagedb/content/sha256/" IMAGE));
+		if (CASES[i].of_image)
+			put("image/overlay2/imagedb/content/sha256/" IMAGE, CASES[i].of_image);
+		assert_int_equal(docker_files_read(top, "c1", &files, &err), 1);
+		if (!files.disk != !CASES[i].disk || (files.disk && strcmp(files.disk, CASES[i].disk) != 0))
+			fail_msg("case %zu gives %s", i, files.disk ? files.disk : "none");
+	}
+}
+
 static const char MOUNTS[] =
 	"21 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
 	"30 21 7:0 / /pool rw - xfs /dev/loop0 rw,prjquota\n"
@@ -237,8 +304,9 @@ static void paths_on_the_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_bundle),		   TEST(mappings_of_its_own),	 TEST(bundles_that_are_refused),
+		TEST(a_bundle), TEST(of_a_pod), TEST(mappings_of_its_own),	 TEST(bundles_that_are_refused),
 		TEST(files_that_are_none), TEST(found_by_the_runtimes_state), TEST(found_by_the_note_of_its_create), TEST(dockers_own_files),
+		TEST(files_that_are_none), TEST(found_by_the_runtimes_state), TEST(found_by_the_note_of_its_create), TEST(labels_of_an_image),
 		TEST(layers),		   TEST(paths_on_the_pool),
 	};
 

@@ -31,7 +31,7 @@ static void as_text(void **state)
 	struct record read = { 0 };
 
 	record_format(&record, text);
-	assert_string_equal(text, "project=1073741824 budget=314572800 set=18446744073709551615 running=1 "
+	assert_string_equal(text, "project=1073741824 budget=314572800 set=18446744073709551615 asked=0 outside=0 running=1 "
 				  "boot=18446744073709551615 mgr=1");
 	assert_int_equal(record_parse(text, &read), 0);
 	record_format(&read, again);

@@ -68,6 +68,16 @@ static void a_path_that_is_too_long(void **state)
 	assert_int_equal(parse(text, &s, &err), -EINVAL);
 }
 
+static void a_zero_byte(void **state)
+{
+	static const char text[] = "budget = 1\n\0first_project = 7\n";
+	struct error err = ERROR_INIT;
+	struct settings s;
+
+	assert_int_equal(settings_parse(text, sizeof(text) - 1, "runc.conf", &s, &err), -EINVAL);
+	assert_non_null(strstr(err.message, "zero byte"));
+}
+
 static void written_and_read_again(void **state)
 {
 	struct settings s = settings_default(), again = { .budget = 1 };
@@ -106,6 +116,7 @@ int main(void)
 		cmocka_unit_test(what_is_read),
 		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(a_path_that_is_too_long),
+		cmocka_unit_test(a_zero_byte),
 		cmocka_unit_test(written_and_read_again),
 		cmocka_unit_test(no_file_is_the_defaults),
 	};

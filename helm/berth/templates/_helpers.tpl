@@ -56,11 +56,46 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
 {{- define "berth.config" -}}
+{{- if ne .Values.engine "docker" -}}
+engine: {{ .Values.engine }}
+{{ end -}}
 {{- if .Values.config -}}
 {{- toYaml .Values.config -}}
 {{- else -}}
 # berth's defaults.
 {{- end -}}
+{{- end -}}
+
+{{/* Are there pods that are sandboxes? */}}
+{{- define "berth.hasContainerd" -}}
+{{- if ne "docker" .Values.engine -}}yes{{- end -}}
+{{- end -}}
+
+{{/* Which pods are: what policies go by. */}}
+{{- define "berth.matchSandboxes" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [""]
+      apiVersions: [v1]
+      operations: {{ .operations | toJson }}
+      resources: [pods]
+matchConditions:
+  - name: a-sandbox
+    expression: object.spec.?runtimeClassName.orValue("") == {{ .name | quote }}
+{{- end -}}
+
+{{/* The newest version of MutatingAdmissionPolicy that the cluster serves. */}}
+{{- define "berth.mutatingVersion" -}}
+{{- $served := list -}}
+{{- range $version := list "v1" "v1beta1" "v1alpha1" -}}
+{{- if $.Capabilities.APIVersions.Has (printf "admissionregistration.k8s.io/%s/MutatingAdmissionPolicy" $version) -}}
+{{- $served = append $served $version -}}
+{{- end -}}
+{{- end -}}
+{{- if not $served -}}
+{{- fail "admission.mutate: this cluster serves no MutatingAdmissionPolicy; switch it on in the API server (see docs/kubernetes.md), or leave admission.mutate off and write hostUsers: false into the pods" -}}
+{{- end -}}
+{{- first $served -}}
 {{- end -}}
 
 {{/* Monitors fetch from the pod's address, where an agent on the loopback interface does not listen. */}}

@@ -1,7 +1,7 @@
 """apt-get, as far as berth calls it; the archive is /.machine/archive."""
 
 import dpkg
-from folder import OWN, Failure, is_file, log, moment, ordered, read, say, write
+from folder import OWN, Failure, is_file, log, moment, names, ordered, read, say, write
 
 LISTS = "/var/lib/apt/lists/archive.test_debian_dists_bookworm_main_binary-amd64_Packages"
 ARCHIVES = "/var/cache/apt/archives"
@@ -179,3 +179,17 @@ def main(arguments):
         take_away(verb, flags, items)
     else:
         raise Failure(f"E: Invalid operation {verb}", 100)
+
+
+def main_cache(arguments):
+    """apt-cache policy NAME: of lists that are there; one of a repository for this alone has its name."""
+    verb, name = arguments
+    if verb != "policy":
+        raise Failure(f"E: Invalid operation {verb}", 100)
+    there = dpkg.database().get(name, {})
+    installed = there.get("Version") if dpkg.state({name: there} if there else {}, name) == "installed" else None
+    path = f"{OWN}/archive/{name}.deb"
+    listed = any(name in one or LISTS.endswith(one) for one in names("/var/lib/apt/lists"))
+    offered = dpkg.load(path).fields["Version"] if is_file(path) and listed else None
+    if offered or installed:
+        say(f"{name}:\n  Installed: {installed or '(none)'}\n  Candidate: {offered or installed}\n  Version table:")

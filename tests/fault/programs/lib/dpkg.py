@@ -266,6 +266,7 @@ def main_deb(arguments):
             say(f"{mode:o} root/root {len(data):9} .{name}")
     elif verb == "--field":
         for key, value in package.fields.items():
-            say(f"{key}: {value}")
+            if key in arguments[2:] or not arguments[2:]:
+                say(f"{key}: {value}")
     else:
         raise Failure(f"dpkg-deb: error: the test does not know {verb}", 2)

@@ -5,17 +5,25 @@ import os
 import sys
 
 import apt
+import containerd
+import crio
 import dnf
 import dpkg
 import folder
+import kubelet
 import systemd
 
 MAINS = {
+    "apt-cache": apt.main_cache,
     "apt-get": apt.main,
+    "containerd": containerd.main,
+    "crio": crio.main,
     "dnf": dnf.main,
     "dpkg": dpkg.main,
     "dpkg-deb": dpkg.main_deb,
+    "kubelet": kubelet.main,
     "modprobe": systemd.load_module,
+    "snap": kubelet.snap,
     "systemctl": systemd.main,
 }
 

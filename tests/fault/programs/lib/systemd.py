@@ -9,6 +9,7 @@ it is not, so that what lies below is seen to be what it is.
 import json
 import os
 
+import kubelet
 from folder import (OWN, Failure, empty, exists, is_file, log, names, ordered, read, real, remove,
                     remove_tree, say, write)
 
@@ -37,6 +38,13 @@ def is_masked(path):
     return os.path.islink(real(path)) and os.readlink(real(path)) == "/dev/null"
 
 
+def drop_ins(unit):
+    """In the order of their names, wherever they are; one of /etc stands before its namesake."""
+    found = {name: f"{folder}/{unit}.d/{name}" for folder in reversed(FRAGMENTS)
+             for name in names(f"{folder}/{unit}.d") if name.endswith(".conf")}
+    return [found[name] for name in sorted(found)]
+
+
 def text_on_disk(unit):
     """The unit's own file and its drop-ins, or None."""
     path = fragment(unit)
@@ -44,12 +52,7 @@ def text_on_disk(unit):
         return None
     if is_masked(path):
         return "masked\n"
-    texts = [read(path)]
-    for folder in reversed(FRAGMENTS):
-        for name in names(f"{folder}/{unit}.d"):
-            if name.endswith(".conf"):
-                texts.append(read(f"{folder}/{unit}.d/{name}"))
-    return "\n".join(texts)
+    return "\n".join(read(one) for one in [path, *drop_ins(unit)])
 
 
 def text_of(unit):
@@ -61,7 +64,7 @@ def text_of(unit):
 def settings(text):
     """Key: its words, in order; an empty value forgets those before it."""
     found = {}
-    for line in (text or "").splitlines():
+    for line in (text or "").replace("\\\n", " ").splitlines():
         key, equals, value = line.partition("=")
         if not equals or line.startswith(("#", ";", "[")):
             continue
@@ -274,6 +277,22 @@ def start_containerd(unit, config):
         os.makedirs(real(path), exist_ok=True)
 
 
+def start_crio(unit, config):
+    """What a CRI-O that starts makes (1.34: Validate(true), lib.New, version files)."""
+    data = where("/var/lib/containers")
+    log(f"crio started on {data}")
+    for path in ("/etc/crio/policies", "/etc/cni/net.d", "/opt/cni/bin", f"{data}/storage/overlay", "/var/lib/crio",
+                 "/var/log/crio/pods", "/usr/share/containers/oci/hooks.d"):
+        os.makedirs(real(path), exist_ok=True)
+    write("/var/lib/crio/clean.shutdown.supported", "")
+    write(f"{data}/storage/storage.lock", "")
+    remove("/var/lib/crio/clean.shutdown")
+
+
+def stop_crio(unit, config):
+    write("/var/lib/crio/clean.shutdown", "")
+
+
 def start_manager(unit, config):
     """sysbox-mgr: whatever is below its data root goes, at start and at stop."""
     data = where("/var/lib/sysbox")
@@ -290,6 +309,10 @@ def start_manager(unit, config):
 
 def stop_manager(unit, config):
     empty(where("/var/lib/sysbox"))
+
+
+def start_kubelet(unit, config):
+    kubelet.start(unit, config, lambda path: where(os.path.dirname(path)) + "/" + os.path.basename(path))
 
 
 def start_file_system(unit, config):
@@ -320,6 +343,7 @@ EFFECTS = {
     "docker.service": (start_docker, stop_docker),
     "docker.socket": (link_api, unlink_api),
     "containerd.service": (start_containerd, NOTHING),
+    "crio.service": (start_crio, stop_crio),
     "sysbox-mgr.service": (start_manager, stop_manager),
     "sysbox-fs.service": (start_file_system, NOTHING),
     "berth-pool.service": (start_pool_device, stop_pool_device),
@@ -329,6 +353,8 @@ EFFECTS = {
 def effects(unit):
     if unit.endswith(".mount"):
         return start_mount, stop_mount
+    if kubelet.is_kubelet(unit):
+        return start_kubelet, kubelet.stop
     return EFFECTS.get(unit, (NOTHING, NOTHING))
 
 
@@ -423,6 +449,7 @@ def boot():
         unmount_pool()
     for name in names("/run"):
         remove_tree(f"/run/{name}")
+    remove_tree(kubelet.PROCESS)
     os.makedirs(real("/run/systemd/system"), exist_ok=True)
     write(MOUNTS, read(OWN + "/boot/mountinfo"))
     boot_kernel()
@@ -470,14 +497,22 @@ def show(unit):
     lines = [f"Id={unit}", f"LoadState={loaded}", f"ActiveState={active}",
              f"SubState={running if active == 'active' else 'dead'}",
              f"UnitFileState={file_state(unit)}", f"FragmentPath={fragment(unit) or ''}",
+             f"DropInPaths={' '.join(drop_ins(unit))}",
              f"NeedDaemonReload={'yes' if needs_reload(unit) else 'no'}"]
     if unit.endswith(".service"):
         lines.append(f"MainPID={4711 if active == 'active' else 0}")
+        lines.append(f"KillMode={(settings(text).get('KillMode') or ['control-group'])[-1]}")
         for command in settings(text).get("ExecStart", []):
             program = command.split()[0]
             lines.append(f"ExecStart={{ path={program} ; argv[]={command} ; ignore_errors=no ; "
                          "start_time=[n/a] ; stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }")
     return "\n".join(lines) + "\n"
+
+
+def show_some(unit, wanted, names_too):
+    """`--property=NAME`: these alone, in systemd's own order; with `--value` without their names."""
+    lines = [line for line in show(unit).splitlines() if line.split("=", 1)[0] in wanted]
+    return "".join((line if names_too else line.split("=", 1)[1]) + "\n" for line in lines)
 
 
 VERBS = {"start": start, "stop": stop, "restart": restart, "enable": enable, "disable": disable}
@@ -487,7 +522,10 @@ def main(arguments):
     verb, *units = [word for word in arguments if not word.startswith("-")]
     if not os.path.isdir(real("/run/systemd/system")) and verb != "reboot":
         raise Failure("System has not been booted with systemd as init system (PID 1). Can't operate.")
-    if verb == "show":
+    wanted = [name for word in arguments if word.startswith("--property=") for name in word[11:].split(",")]
+    if verb == "show" and wanted:
+        say("\n".join(show_some(unit, wanted, "--value" not in arguments) for unit in units), end="")
+    elif verb == "show":
         say("\n".join(show(unit) for unit in units), end="")
     elif verb in ("daemon-reload", "reboot"):
         {"daemon-reload": reload, "reboot": boot}[verb]()

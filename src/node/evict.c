@@ -1,0 +1,57 @@
+/* Pods whose Sysbox was restarted under them, evicted by the kubelet's own rights. */
+#include <fcntl.h>
+
+#include "engine/cri.h"
+#include "host/kubelet.h"
+#include "kube/own_node.h"
+#include "node/node.h"
+#include "sandbox/running.h"
+#include "step/layout.h"
+
+static int evict_one(struct node *node, struct own_node *self, const struct cri_pod *pod, struct error *err)
+{
+	_cleanup_free_ char *name = xasprintf("%s/%s", pod->namespace, pod->name);
+	int r = name ? own_node_evict(self, name, pod->uid, err) : error_errno(err, ENOMEM, "evict pods");
+
+	if (r > 0 && node->observer.evicted)
+		node->observer.evicted(node->observer.userdata, name);
+	return r;
+}
+
+/* One that must stay keeps no other: the first error. */
+static int evict_all(struct node *node, const char *kubeconfig, const struct cri_pods *pods, const struct strv *ids,
+		     struct error *err)
+{
+	_cleanup_(own_node_release) struct own_node self = OWN_NODE_INIT;
+	int r = own_node_open(&node->host, kubeconfig, &self, err), first = r, count = 0;
+
+	/* The engine knows the pod by its id: one of its name that came since is another. */
+	for (size_t i = 0; r >= 0 && i < pods->len; i++) {
+		struct error why = ERROR_INIT;
+		int one = strv_contains(ids, pods->items[i].id) ? evict_one(node, &self, &pods->items[i], &why) : 0;
+
+		if (one < 0 && first == 0)
+			first = error_set(err, -one, "%s", why.message);
+		count += one > 0;
+	}
+	return first < 0 ? first : count;
+}
+
+int node_evict_stranded(struct node *node, struct error *err)
+{
+	_cleanup_fd_ int pool = host_open(&node->host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
+	_cleanup_(cri_pods_release) struct cri_pods pods = CRI_PODS_INIT;
+	_cleanup_(strv_release) struct strv ids = STRV_INIT;
+	int r;
+
+	if (node->spec.kubernetes.stranded_pods != STRANDED_EVICT)
+		return error_set(err, EPERM, "kubernetes.stranded_pods: keep leaves them to people");
+	r = pool < 0 ? error_errno(err, pool, "look into '%s'", POOL_DIR) : running_stranded(pool, &ids, err);
+	if (r < 0 || !ids.len)
+		return r;
+	if (kubelet_read(&node->host, &kubelet) == 0 || !kubelet.kubeconfig)
+		return error_set(err, ENOENT, "no kubelet with a kubeconfig runs here, whose pods these are");
+	r = cri_pods(kubelet_engine(&kubelet), &pods, err);
+	return r < 0 ? r : evict_all(node, kubelet.kubeconfig, &pods, &ids, err);
+}

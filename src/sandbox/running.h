@@ -1,0 +1,17 @@
+/* Sandboxes that run, by their records: also where nobody answers for them. */
+#ifndef SANDBOX_RUNNING_H
+#define SANDBOX_RUNNING_H
+
+#include "base/error.h"
+#include "base/strv.h"
+
+/* Those that are pods of Kubernetes, "NAMESPACE/NAME/CONTAINERS" each. One that died unseen counts until its engine has removed it. */
+int running_pods(int pool_fd, struct strv *ret, struct error *err);
+
+/*
+ * Those whose Sysbox was restarted under them, by id: they run on, and nobody can exec into them any more. None where no
+ * sysbox-mgr runs, which tells nothing of them.
+ */
+int running_stranded(int pool_fd, struct strv *ret, struct error *err);
+
+#endif

@@ -1,0 +1,290 @@
+/*
+ * CRI-O of the kubelet's minor version, with a runtime handler whose pods are sandboxes, and the node's kubelet on it.
+ * One that the kubelet uses already is kept as it is, but for the handler.
+ */
+#include "engine/crio.h"
+
+#include "change/packages.h"
+#include "engine/containerd.h"
+#include "step/crio_kubelet.h"
+#include "step/crio_registries.h"
+#include "step/kube_engine.h"
+#include "step/layout.h"
+#include "step/table.h"
+
+#define DROP_IN CRIO_DROP_INS "/50-berth.conf"
+#define NODE_CONF CRIO_DROP_INS "/45-berth-node.conf"
+
+struct found {
+	struct crio_kubelet kubelet;
+	char *program; /* NULL: no CRI-O */
+	char *version; /* "1.34.0" */
+};
+
+static void found_release(struct found *found)
+{
+	crio_kubelet_release(&found->kubelet);
+	free(found->program);
+	free(found->version);
+}
+
+static int find(struct step_context *ctx, struct found *ret, struct error *err)
+{
+	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
+	struct spawn_options options = { .timeout_ms = 20000 };
+	const char *argv[] = { NULL, "--version", NULL };
+	int r = crio_kubelet_read(ctx, &ret->kubelet, err);
+
+	ret->program = host_find_program(ctx->host, CRIO_PROGRAM);
+	if (r < 0 || !ret->program)
+		return r;
+	argv[0] = ret->program;
+	if (host_run(ctx->host, argv, &options, &result, NULL) == 0)
+		ret->version = crio_version_of(strbuf_str(&result.out));
+	return 0;
+}
+
+static bool is_given(const struct step_context *ctx)
+{
+	return *ctx->spec->crio.url || *ctx->spec->crio.file;
+}
+
+static void check_candidate(struct step_context *ctx, const char *minor, struct report *report)
+{
+	const char *name = ctx->spec->crio.package;
+	_cleanup_free_ char *there = NULL;
+	struct error why = ERROR_INIT;
+	int r = packages_candidate(&ctx->change, name, &there, &why);
+
+	if (r == -EAGAIN || (there && package_version_is_of(there, minor)))
+		return;
+	report_add(report, "crio.package", CHECK_FAIL, ctx->os.packages == PACKAGES_APT ?
+		   "configure CRI-O's repository of that version (https://github.com/cri-o/packaging), or name the package in "
+		   "crio.file, or in crio.url and crio.sha256" :
+		   "configure CRI-O's repository of that version: https://github.com/cri-o/packaging",
+		   "no repository of this host has %s %s, the kubelet's minor version%s%s", name, minor,
+		   there ? ", but " : r < 0 ? ": " : "", there ? there : r < 0 ? why.message : "");
+}
+
+static void check_package(struct step_context *ctx, const struct found *found, struct report *report)
+{
+	if (is_given(ctx) && ctx->os.packages != PACKAGES_APT)
+		report_add(report, "crio.package", CHECK_FAIL, "configure a repository that has it, and leave crio.url and "
+			   "crio.file empty", "'%s' takes no Debian package", ctx->os.id);
+	else if (*ctx->spec->crio.url && !*ctx->spec->crio.sha256)
+		report_add(report, "crio.package", CHECK_FAIL, "set crio.sha256", "crio.url needs the package's SHA-256");
+	else if (!is_given(ctx) && !ctx->change.bundle_dir)
+		check_candidate(ctx, found->kubelet.minor, report);
+}
+
+/* What the node's containerd says, which serves the kubelet until now: CRI-O goes on with the same. */
+struct carried {
+	char *pause;	  /* the image that every pod has */
+	char *registries; /* folder of mirrors */
+};
+
+static void carried_release(struct carried *carried)
+{
+	free(carried->pause);
+	free(carried->registries);
+}
+
+/* Where containerd's dump has them: since 2.0, and before. */
+static const struct {
+	const char *pause_table, *pause, *registry_table;
+} CARRIED[] = {
+	{ "plugins.'io.containerd.cri.v1.images'.pinned_images", "sandbox", "plugins.'io.containerd.cri.v1.images'.registry" },
+	{ "plugins.'io.containerd.grpc.v1.cri'", "sandbox_image", "plugins.'io.containerd.grpc.v1.cri'.registry" },
+};
+
+static void carried_read(struct step_context *ctx, struct carried *ret)
+{
+	_cleanup_free_ char *program = host_find_program(ctx->host, "containerd"), *dump = NULL;
+	struct error ignored = ERROR_INIT;
+
+	if (!program || containerd_dump(ctx->host, program, CONTAINERD_CONFIG, &dump, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(CARRIED); i++) {
+		/* A list of folders; by default "/etc/containerd/certs.d:/etc/docker/certs.d". */
+		_cleanup_free_ char *folders = containerd_dump_value(dump, CARRIED[i].registry_table, "config_path");
+
+		if (!ret->pause)
+			ret->pause = containerd_dump_value(dump, CARRIED[i].pause_table, CARRIED[i].pause);
+		if (!ret->registries && folders && *folders == '/')
+			ret->registries = strndup(folders, strcspn(folders, ":"));
+	}
+}
+
+static void check_mirrors(struct step_context *ctx, const struct found *found, struct report *report)
+{
+	_cleanup_(carried_release) struct carried carried = { 0 };
+
+	if (found->kubelet.on_crio)
+		return;
+	carried_read(ctx, &carried);
+	crio_registries_check(ctx, carried.registries, report);
+}
+
+static int check(struct step_context *ctx, struct report *report, struct error *err)
+{
+	_cleanup_(found_release) struct found found = { 0 };
+	int r = find(ctx, &found, err);
+
+	if (r < 0)
+		return r;
+	if (!crio_kubelet_check(ctx, &found.kubelet, report))
+		return 0;
+	if (!found.program)
+		check_package(ctx, &found, report);
+	else if (!found.version || package_version_compare(found.version, CRIO_OLDEST) < 0)
+		report_add(report, "crio.version", CHECK_FAIL, "upgrade CRI-O (with the node drained), or set engine: docker",
+			   "CRI-O %s cannot run pods in a user namespace of their own: it takes " CRIO_OLDEST " or newer",
+			   found.version ? found.version : "of an unknown version");
+	else if (!found.kubelet.on_crio && !package_version_is_of(found.version, found.kubelet.minor))
+		report_add(report, "crio.version", CHECK_FAIL, "install CRI-O of the same minor version, or remove this one",
+			   "CRI-O %s is here, and the kubelet is %s: they must be of one minor version", found.version,
+			   found.kubelet.version);
+	else
+		report_add(report, "crio.version", CHECK_PASS, NULL, "CRI-O %s", found.version);
+	check_mirrors(ctx, &found, report);
+	return 0;
+}
+
+static int plan_package(struct step_context *ctx, const struct found *found, struct plan *plan, struct error *err)
+{
+	const struct package_file deb = {
+		.package = ctx->spec->crio.package,
+		.version = found->kubelet.minor,
+		.url = ctx->spec->crio.url,
+		.file = ctx->spec->crio.file,
+		.sha256 = ctx->spec->crio.sha256,
+	};
+
+	/* What a bundle has, it has in its repository. */
+	return is_given(ctx) && !ctx->change.bundle_dir ? plan_package_file(plan, &ctx->change, &deb, "CRI-O", err) :
+			       plan_package_of(plan, &ctx->change, &ctx->facts.packages, ctx->spec->crio.package,
+					       found->kubelet.minor, err);
+}
+
+/* Written once, while the kubelet is still on its old engine: who makes cgroups, the pause image, and mirrors. */
+static int plan_node_conf(struct step_context *ctx, const struct found *found, struct plan *plan, struct error *err)
+{
+	const char *driver = found->kubelet.kubelet.cgroup_driver;
+	bool cgroupfs = driver && strcmp(driver, "cgroupfs") == 0;
+	_cleanup_(carried_release) struct carried carried = { 0 };
+	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
+	int r;
+
+	if (found->kubelet.on_crio)
+		return 0;
+	carried_read(ctx, &carried);
+	strbuf_printf(&text, "# Written by berth: as the engine had it that this node's kubelet used before.\n"
+		      "[crio.runtime]\n"
+		      "cgroup_manager = \"%s\"\n"
+		      "%s", cgroupfs ? "cgroupfs" : "systemd", cgroupfs ? "conmon_cgroup = \"pod\"\n" : "");
+	if (carried.pause && *carried.pause)
+		strbuf_printf(&text, "\n[crio.image]\npause_image = \"%s\"\n", carried.pause);
+	r = plan_file(plan, &ctx->change, NODE_CONF, strbuf_str(&text), 0644, "as the node had it", err);
+	return r < 0 ? r : crio_registries_plan(ctx, carried.registries, plan, err);
+}
+
+static int plan_handler(struct step_context *ctx, const struct found *found, struct plan *plan, struct error *err)
+{
+	json_t *want = json_pack("{s:s, s:s, s:s, s:s, s:s}", "drop_ins", CRIO_DROP_INS, "unit",
+				 CRIO_UNIT, "socket", CRIO_SOCKET, "handler", RUNTIME_NAME, "runtime", BERTH_RUNC);
+
+	if (want && found->program)
+		(void)json_object_set_new(want, "program", json_string(found->program));
+	return want ? plan_add(plan, &ctx->change, &change_crio_handler, DROP_IN, want,
+			       found->kubelet.on_crio ? CRIO_UNIT " for a second; its pods go on" : NULL,
+			       "pods of the runtime class " RUNTIME_NAME " are sandboxes", err) :
+		      error_errno(err, ENOMEM, "plan CRI-O's handler");
+}
+
+static int plan_crio(struct step_context *ctx, struct plan *plan, struct error *err)
+{
+	_cleanup_(found_release) struct found found = { 0 };
+	int r = find(ctx, &found, err);
+
+	if (r < 0)
+		return r;
+	if (!found.kubelet.there)
+		return error_set(err, EOPNOTSUPP, "no kubelet runs on this node to give CRI-O's pods to");
+	r = found.program ? 0 : plan_package(ctx, &found, plan, err);
+	if (r >= 0)
+		r = plan_node_conf(ctx, &found, plan, err);
+	if (r >= 0)
+		r = plan_handler(ctx, &found, plan, err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_enable, CRIO_UNIT, json_object(), NULL, NULL, err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_start, CRIO_UNIT, json_object(), NULL, NULL, err);
+	return r < 0 ? r : crio_kubelet_plan(ctx, &found.kubelet, plan, err);
+}
+
+static const struct kube_engine ENGINE = {
+	.name = "CRI-O",
+	.answers_id = "crio.answers",
+	.handler_id = "crio.handler",
+	.sandbox_id = "crio.sandbox",
+	.engine = { CRIO_UNIT, CRIO_SOCKET },
+};
+
+static bool has_systemd_cgroups(struct step_context *ctx, const struct found *found)
+{
+	_cleanup_free_ char *dump = NULL, *manager = NULL;
+	struct error ignored = ERROR_INIT;
+
+	if (found->program && crio_dump(ctx->host, found->program, CRIO_DROP_INS, CRIO_DROP_INS, &dump, &ignored) == 0)
+		manager = crio_dump_value(dump, "crio.runtime", "cgroup_manager");
+	return !manager || strcmp(manager, "systemd") == 0;
+}
+
+static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret_verdict, struct error *err)
+{
+	_cleanup_(found_release) struct found found = { 0 };
+	int r = find(ctx, &found, err);
+
+	if (r < 0)
+		return r;
+	if (!found.program) {
+		strbuf_puts(ret, "not installed");
+		*ret_verdict = CHECK_SKIP;
+		return 0;
+	}
+	strbuf_printf(ret, "CRI-O %s, %s the kubelet", found.version ? found.version : "",
+		      found.kubelet.on_crio ? "serves" : "does not serve");
+	kube_engine_probe(ctx, &ENGINE, ret, ret_verdict);
+	if (!found.kubelet.on_crio)
+		*ret_verdict = CHECK_WARN;
+	return 0;
+}
+
+static int verify(struct step_context *ctx, struct report *report, struct error *err)
+{
+	_cleanup_(found_release) struct found found = { 0 };
+	struct kube_engine engine = ENGINE;
+	int r;
+
+	if (host_is_rooted(ctx->host)) {
+		report_add(report, "crio", CHECK_SKIP, NULL, "a folder runs no CRI-O");
+		return 0;
+	}
+	r = find(ctx, &found, err);
+	if (r < 0)
+		return r;
+	engine.systemd_cgroup = has_systemd_cgroups(ctx, &found);
+	kube_engine_verify(ctx, &engine, report);
+	crio_kubelet_verify(ctx, &found.kubelet, report);
+	return 0;
+}
+
+const struct step step_crio = {
+	.name = "crio",
+	.summary = "CRI-O, with a handler for sandboxes, and the kubelet on it",
+	.wanted = spec_has_crio,
+	.probe = probe,
+	.check = check,
+	.plan = plan_crio,
+	.verify = verify,
+};
