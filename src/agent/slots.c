@@ -30,6 +30,8 @@ struct slots {
 	uint64_t asked;	 /* when it was last asked for, monotonic_ms()... */
 	uint64_t granted; /* ...and so for how long it is ours: from then on */
 	json_t *lease;	 /* as it was last seen */
+	struct lease_seen *seen; /* of each number... */
+	unsigned n_seen;
 };
 
 static void look_at(struct agent *agent);
@@ -107,9 +109,30 @@ static void look_at_next(struct agent *agent)
 		try_again(agent, "other nodes have them all");
 }
 
+static struct lease_seen *seen_before(struct slots *slots)
+{
+	struct lease_seen *more;
+
+	if (slots->number < slots->n_seen)
+		return &slots->seen[slots->number];
+	more = reallocarray(slots->seen, slots->number + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	memset(more + slots->n_seen, 0, (slots->number + 1 - slots->n_seen) * sizeof(*more));
+	slots->seen = more;
+	slots->n_seen = slots->number + 1;
+	return &more[slots->number];
+}
+
 static void judge(struct agent *agent, json_t *lease)
 {
-	switch (lease_judge(lease, agent->options->node_name, time(NULL))) {
+	struct lease_seen *seen = seen_before(agent->slots);
+
+	if (!seen) {
+		try_again(agent, "no memory");
+		return;
+	}
+	switch (lease_judge(lease, agent->options->node_name, seen, monotonic_ms())) {
 	case LEASE_FREE:
 	case LEASE_OURS: /* of an agent here before us: its time begins anew */
 		take(agent, lease, SLOT_TAKE);
@@ -302,6 +325,7 @@ void slots_close(struct agent *agent)
 		event_free(slots->timer);
 	kube_client_release(&slots->client);
 	json_decref(slots->lease);
+	free(slots->seen);
 	free(slots);
 	agent->slots = NULL;
 }

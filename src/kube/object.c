@@ -1,5 +1,6 @@
 #include "kube/object.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/digest.h"
@@ -140,21 +141,31 @@ json_t *event_series_patch(unsigned count, const char *time_micro)
 
 /* ---- leases ---- */
 
-enum lease_verdict lease_judge(const json_t *lease, const char *holder, int64_t now)
+/* The version is the server's own: whatever a holder writes, another one is a sign of life. */
+static uint64_t unchanged_ms(const json_t *lease, struct lease_seen *seen, uint64_t now_ms)
+{
+	const char *version = json_get_string(json_object_get(lease, "metadata"), "resourceVersion");
+
+	if (!version || strncmp(seen->version, version, sizeof(seen->version) - 1) != 0) {
+		(void)snprintf(seen->version, sizeof(seen->version), "%s", version ? version : "");
+		seen->since_ms = now_ms;
+	}
+	return now_ms - seen->since_ms;
+}
+
+enum lease_verdict lease_judge(const json_t *lease, const char *holder, struct lease_seen *seen, uint64_t now_ms)
 {
 	const json_t *spec = json_object_get(lease, "spec");
 	const char *who = json_get_string(spec, "holderIdentity");
-	const char *renewed = json_get_string(spec, "renewTime");
-	int64_t duration = json_get_int(spec, "leaseDurationSeconds", 0), at;
+	int64_t duration = json_get_int(spec, "leaseDurationSeconds", -1);
+	uint64_t unchanged = unchanged_ms(lease, seen, now_ms);
 
 	if (!who || !*who)
 		return LEASE_FREE;
 	if (strcmp(who, holder) == 0)
 		return LEASE_OURS;
-	/* A clock that is ahead of ours, or a time that makes no sense: it is taken. */
-	if (!renewed || timestamp_parse(renewed, &at) < 0)
-		return LEASE_TAKEN;
-	return now > at + duration ? LEASE_FREE : LEASE_TAKEN;
+	/* Without an end, it is taken. */
+	return duration >= 0 && unchanged / 1000 > (uint64_t)duration ? LEASE_FREE : LEASE_TAKEN;
 }
 
 char *kube_micro_time(int64_t seconds)

@@ -56,16 +56,22 @@ json_t *event_series_patch(unsigned count, const char *time_micro);
 /* ---- leases: slots of a pool ---- */
 
 enum lease_verdict {
-	LEASE_FREE,   /* nobody's, expired, or given back: try to take it by an update */
+	LEASE_FREE,   /* nobody's, given back, or not renewed: try to take it by an update */
 	LEASE_OURS,
 	LEASE_TAKEN,  /* by another node, and in time */
 };
 
+/* A Lease as it was first seen in its present version: all 0 before that. */
+struct lease_seen {
+	char version[64];
+	uint64_t since_ms; /* monotonic_ms() */
+};
+
 /*
- * Of an existing Lease, at `now` (seconds since 1970). One whose holder has not renewed it for its duration
- * is free.
+ * Of an existing Lease. It is free when it has not changed for its duration while it was watched, by a clock
+ * that only goes forward: two nodes need not agree on the date. `seen` is kept up to date.
  */
-enum lease_verdict lease_judge(const json_t *lease, const char *holder, int64_t now);
+enum lease_verdict lease_judge(const json_t *lease, const char *holder, struct lease_seen *seen, uint64_t now_ms);
 
 /*
  * For POST (lease NULL) or PUT (with its resourceVersion: the server refuses where it changed since). One

@@ -19,13 +19,14 @@ static void as_node(const json_t *value)
 
 static void as_lease(const json_t *value)
 {
-	enum lease_verdict verdict = lease_judge(value, "us", 1714558272);
+	struct lease_seen seen = { 0 };
+	enum lease_verdict verdict = lease_judge(value, "us", &seen, 1000);
 	_cleanup_json_ json_t *taken = lease_take(value, "berth-slot-0", "ns", "us", 1714558272, 60);
 	_cleanup_json_ json_t *given = lease_give_back(value);
 
-	if (!taken || lease_judge(taken, "us", 1714558272) != LEASE_OURS)
+	if (!taken || lease_judge(taken, "us", &seen, 2000) != LEASE_OURS)
 		abort();
-	if (verdict == LEASE_OURS && (!given || lease_judge(given, "us", 1714558272) != LEASE_FREE))
+	if (verdict == LEASE_OURS && (!given || lease_judge(given, "us", &seen, 2000) != LEASE_FREE))
 		abort();
 }
 
