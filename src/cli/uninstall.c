@@ -31,7 +31,8 @@ static int finish(const struct arguments *args, const struct undo_summary *summa
 	if (args->json || args->quiet)
 		return EXIT_DONE;
 	if (summary->forgotten)
-		printf("Done: %u changes stay as they are (see above); berth has forgotten them.\n", summary->left);
+		printf("Done: %u changes undone, %u stay as they are (see above); berth has forgotten them.\n",
+		       summary->undone, summary->left);
 	else if (summary->left)
 		printf("Done: %u changes undone, %u left as they are (see above; the journal is kept).\n",
 		       summary->undone, summary->left);

@@ -86,7 +86,7 @@ int node_verify(struct node *node, const char *only, struct report *report, stru
 
 struct undo_summary {
 	unsigned undone, nothing, left;
-	bool forgotten; /* all was left before, and the records of it are gone now */
+	bool forgotten; /* what is left was left before, too: its records are gone now */
 };
 
 /*

@@ -237,29 +237,24 @@ static bool only_left(const struct journal *journal)
 	return true;
 }
 
-/* Told once: who runs it again wants to be rid of the records, and keeps what he has made of these. */
-static int forget_left(struct node *node, struct undo_summary *ret, struct error *err)
+static int undo_all(struct node *node, struct undo_summary *summary, struct error *err)
 {
-	for (size_t i = 0; i < node->journal.len; i++) {
-		const struct journal_entry *e = &node->journal.entries[i];
+	int r = 0;
 
-		if (!journal_in_force(e))
-			continue;
-		ret->left++;
-		if (node->observer.undone)
-			node->observer.undone(node->observer.userdata, e, UNDO_LEFT, e->why ? e->why : "");
+	for (size_t i = node->journal.len; r == 0 && i > 0; i--) {
+		if (journal_in_force(&node->journal.entries[i - 1]))
+			r = undo_one(node, &node->journal.entries[i - 1], summary, err);
 	}
-	ret->forgotten = true;
-	return remove_state(node, false, err);
+	return r;
 }
 
 int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret, struct error *err)
 {
+	/* Who runs it again wants to be rid of the records, and has made of what was left what he wants. */
+	bool again = only_left(&node->journal);
 	int r = node_clean_up(node, err);
 
 	*ret = (struct undo_summary){ 0 };
-	if (r == 0 && only_left(&node->journal))
-		return forget_left(node, ret, err);
 	node->ctx.change.delete_data = delete_data;
 	if (r == 0)
 		r = facts_read(&node->ctx, err);
@@ -273,13 +268,12 @@ int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret
 		r = journal_mark(&node->journal, "run", "uninstall", err);
 	if (r == 0)
 		r = stop_again(node, err);
-	for (size_t i = node->journal.len; r == 0 && i > 0; i--) {
-		if (journal_in_force(&node->journal.entries[i - 1]))
-			r = undo_one(node, &node->journal.entries[i - 1], ret, err);
-	}
+	if (r == 0)
+		r = undo_all(node, ret, err);
 	if (r == 0)
 		r = context_reload(&node->ctx.change, err);
 	if (r == 0)
 		r = resume_containers(node, err);
-	return r < 0 ? r : remove_state(node, ret->left > 0, err);
+	ret->forgotten = again && ret->left > 0;
+	return r < 0 ? r : remove_state(node, ret->left > 0 && !again, err);
 }

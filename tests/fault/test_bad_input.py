@@ -448,6 +448,11 @@ def test_package_of_another_since(rpm):
     result = rpm.berth("uninstall")
     assert "packages installed since need them: compose; remove these first" in result.out, result
     assert "Package: docker-ce\n" in rpm.read("/var/lib/rpm/Packages") and rpm.path("/usr/bin/docker").exists()
+    packages = rpm.read("/var/lib/rpm/Packages")
+    rpm.write("/var/lib/rpm/Packages", packages[:packages.index("Package: compose")])
+    result = rpm.berth("uninstall")
+    assert "Done: 1 changes undone, nothing of berth is left." in result.out, result
+    assert "Package: docker-ce\n" not in rpm.read("/var/lib/rpm/Packages") and not rpm.path("/usr/bin/docker").exists()
 
 
 # ---- the machine ----

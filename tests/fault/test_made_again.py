@@ -107,7 +107,7 @@ def test_what_was_uninstalled_beneath_an_agent(machine):
 
 
 def test_left_and_forgotten(machine):
-    """What was left is told once more, and then nothing of berth's is there."""
+    """What was left is tried and told once more, and then nothing of berth's is there."""
     scenarios.existing_docker(machine)
     install(machine)
     machine.write(MODULES, "# mine\n")
@@ -115,6 +115,18 @@ def test_left_and_forgotten(machine):
     said = uninstall(machine)
     assert MODULES in said and "berth has forgotten them" in said, said
     assert machine.read(MODULES) == "# mine\n" and not machine.path("/var/lib/berth").exists()
+
+
+def test_left_and_undone_after_all(machine):
+    """What was in the way is gone by then."""
+    scenarios.existing_docker(machine)
+    install(machine)
+    berths = machine.read(MODULES)
+    machine.write(MODULES, "# mine\n")
+    uninstall(machine)
+    machine.write(MODULES, berths)
+    assert "Done: 1 changes undone, nothing of berth is left." in uninstall(machine)
+    assert not machine.path(MODULES).exists() and not machine.path("/var/lib/berth").exists()
 
 
 def test_place_of_a_repair_that_was_cut_off(machine, work):
