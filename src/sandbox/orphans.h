@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 
+#define ORPHAN_DUE 1 /* instead of a time: nothing can ever come back for it */
+
 /* Seconds since the epoch; 0: not noted. */
 uint64_t orphan_since(int pool_fd, const char *id);
 int orphan_note(int pool_fd, const char *id, uint64_t now_s, struct error *err);

@@ -4,6 +4,7 @@
 #include "sandbox/pods.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/record.h"
+#include "sandbox/stash.h"
 #include "sys/quota.h"
 
 int project_owner_exists(const struct settings *settings, int pool_fd, const char *id,
@@ -35,7 +36,21 @@ static int layer_project(int pool_fd, const char *layer_dir, uint32_t *ret, stru
 	return quota_get_project(dir, ret, &inherit, err);
 }
 
-/* Ids of engines are used again once their layers are gone. */
+/* Whoever had the project is gone; its record would have its budget applied to the next one's. */
+static int forget(int pool_fd, int claims_fd, uint32_t project, const char *gone, struct error *err)
+{
+	struct record record;
+	int r = record_read(pool_fd, gone, &record, err);
+
+	if (r > 0 && record.project == project)
+		r = record_remove(pool_fd, gone, err);
+	return r < 0 ? r : claim_release(claims_fd, project, gone, err);
+}
+
+/*
+ * Ids of engines are used again once their layers are gone. 1: that one is not to be had, what its last owner has in the
+ * stash counts there.
+ */
 static int take(const struct settings *settings, int pool_fd, int claims_fd, uint32_t project,
 		const char *id, struct error *err)
 {
@@ -52,27 +67,27 @@ static int take(const struct settings *settings, int pool_fd, int claims_fd, uin
 				 "sandboxes would share one budget; 'berth quota reconcile' says more",
 				 project, other);
 	error_clear(err);
-	r = claim_release(claims_fd, project, other, err);
-	return r < 0 ? r : claim_take(claims_fd, project, id, other, err);
+	r = stash_holds(pool_fd, other, err);
+	if (r == 0)
+		r = forget(pool_fd, claims_fd, project, other, err);
+	return r != 0 ? r : claim_take(claims_fd, project, id, other, err);
 }
 
 int project_choose(const struct settings *settings, int pool_fd, int claims_fd, const char *id,
 		   const char *layer_dir, uint32_t *project, struct error *err)
 {
-	uint32_t before = *project, engines;
-	int r = layer_project(pool_fd, layer_dir, &engines, err);
+	uint32_t before = *project, chosen;
+	int r = layer_project(pool_fd, layer_dir, &chosen, err);
 
 	if (r < 0)
 		return r;
-	if (engines || before) {
-		uint32_t chosen = engines ? engines : before;
-
-		r = take(settings, pool_fd, claims_fd, chosen, id, err);
-		if (r == 0)
-			*project = chosen;
-	} else {
-		r = claim_new(claims_fd, pool_fd, &settings->projects, id, project, err);
-	}
+	if (!chosen)
+		chosen = before;
+	r = chosen ? take(settings, pool_fd, claims_fd, chosen, id, err) : 1;
+	if (r > 0)
+		r = claim_new(claims_fd, pool_fd, &settings->projects, id, &chosen, err);
+	if (r == 0)
+		*project = chosen;
 	if (r == 0 && before && before != *project)
 		r = claim_release(claims_fd, before, id, err);
 	return r;

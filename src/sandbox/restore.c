@@ -137,6 +137,21 @@ static int find_kinds(int pool_fd, struct strv *ret, struct error *err)
 	return r;
 }
 
+int stash_holds(int pool_fd, const char *id, struct error *err)
+{
+	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
+	int r = find_kinds(pool_fd, &kinds, err);
+
+	strv_foreach (&kinds, i, kind) {
+		_cleanup_fd_ int waiting = r < 0 ? -EBADF : volume_open(pool_fd, POOL_STASH, kind, id);
+		_cleanup_fd_ int begun = r < 0 ? -EBADF : volume_open(pool_fd, POOL_RESTORE, kind, id);
+
+		if (waiting >= 0 || begun >= 0)
+			return 1;
+	}
+	return r;
+}
+
 int stash_restore(int pool_fd, const char *id, unsigned *ret_restored, struct error *err)
 {
 	_cleanup_(strv_release) struct strv kinds = STRV_INIT;

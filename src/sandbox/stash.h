@@ -35,6 +35,9 @@ int stash_all(int pool_fd, struct stash_report *ret, struct error *err);
  */
 int stash_restore(int pool_fd, const char *id, unsigned *ret_restored, struct error *err);
 
+/* Has it anything in the stash, or half-way out of it? 1 or 0. */
+int stash_holds(int pool_fd, const char *id, struct error *err);
+
 /* Called for each volume in the stash or half-way out of it. Negative ends the walk. */
 typedef int (*stash_fn)(void *userdata, const char *kind, const char *id);
 int stash_each(int pool_fd, stash_fn each, void *userdata, struct error *err);

@@ -1,14 +1,23 @@
 #include "quota/budget.h"
 #include "sandbox/bundle.h"
+#include "sandbox/orphans.h"
 #include "sandbox/pods.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/record.h"
+#include "sandbox/stash.h"
 #include "sandbox/verbs.h"
 
 /*
  * A deleted container may be one that is only stopped: its files, and so its project, stay until its
  * engine has removed it, which no runtime is told of. `berth quota reconcile` sees that.
  */
+
+/* A kubelet never starts a pod's container again, it makes a new one: which would pay for what the old one left. */
+static void release_stash(int pool_fd, const char *id)
+{
+	if (stash_holds(pool_fd, id, NULL) > 0)
+		(void)orphan_note(pool_fd, id, ORPHAN_DUE, NULL);
+}
 
 /*
  * Whose record ends with this container: its own, or its pod's with the last of its containers. CRI-O calls no runtime for
@@ -21,6 +30,8 @@ static char *ends_with(int pool_fd, const char *id)
 	bool of_pod = pod_find(pool_fd, id, &gone, NULL) > 0;
 
 	pod_forget(pool_fd, id);
+	if (of_pod)
+		release_stash(pool_fd, id);
 	if (!of_pod || strcmp(gone.sandbox, id) == 0)
 		return strdup(id);
 	if (pod_containers_read(pool_fd, &rest, NULL) < 0)

@@ -10,6 +10,7 @@
 #include "quota/tag.h"
 #include "sandbox/bundle.h"
 #include "sandbox/docker_files.h"
+#include "sandbox/fence.h"
 #include "sandbox/limit.h"
 #include "sandbox/places.h"
 #include "sandbox/pods.h"
@@ -302,6 +303,22 @@ static int lock_bundle(const char *path, int *ret_fd, struct error *err)
 	return 0;
 }
 
+/* Not while sysbox-mgr is being stopped, which would remove it. */
+static int restore(struct starting *s)
+{
+	_cleanup_fd_ int lock = -EBADF;
+	unsigned restored;
+	int r = fence_lock(s->pool, LOCK_SH, &lock, s->err);
+
+	if (r == 0 && fence_stands(FENCE, record_mgr())) {
+		r = stash_holds(s->pool, s->id, s->err);
+		if (r > 0)
+			return error_set(s->err, EAGAIN, "sysbox-mgr is being stopped, and what the sandbox has waits in "
+					 "the stash: start it again when Sysbox runs");
+	}
+	return r < 0 ? r : stash_restore(s->pool, s->id, &restored, s->err);
+}
+
 int verb_start(const struct settings *settings, const char *root, const char *id, struct error *err)
 {
 	_cleanup_(starting_release) struct starting s = {
@@ -310,7 +327,6 @@ int verb_start(const struct settings *settings, const char *root, const char *id
 	_cleanup_free_ char *path = NULL;
 	_cleanup_fd_ int lock = -EBADF;
 	struct limit limit;
-	unsigned restored;
 	int r = bundle_find(BUNDLE_NOTES, root, id, &path, err);
 
 	if (r <= 0)
@@ -329,7 +345,7 @@ int verb_start(const struct settings *settings, const char *root, const char *id
 	if (r >= 0)
 		r = decide_limit(&s, &limit);
 	if (r >= 0)
-		r = stash_restore(s.pool, id, &restored, err);
+		r = restore(&s);
 	if (r >= 0)
 		r = find_places(&s);
 	if (r >= 0 && s.bundle.pod)

@@ -233,7 +233,7 @@ static const char STASH_UNIT[] = "# Written by berth: before sysbox-mgr stops, i
 				 "RemainAfterExit=yes\n"
 				 "ExecStart=" BERTH_PROGRAM " version\n"
 				 "StandardOutput=null\n"
-				 "ExecStop=" BERTH_PROGRAM " stash\n"
+				 "ExecStop=" BERTH_PROGRAM " stash stopping\n"
 				 "TimeoutSec=90\n"
 				 "\n"
 				 "[Install]\n"

@@ -1,6 +1,9 @@
 /* The stash, cut off before every single rename: each entry is always in exactly one place. */
 #include "tree_fixture.h"
 
+#include <sys/file.h>
+
+#include "sandbox/fence.h"
 #include "sandbox/orphans.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/stash.h"
@@ -365,10 +368,57 @@ static void since_when_it_is_gone(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Of the sysbox-mgr that was there when it was raised, and of no other. */
+static void a_fence_is_one_managers(void **state)
+{
+	_cleanup_free_ char *path = strdup(at("fence"));
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	assert_false(fence_stands(path, 7));
+	assert_int_equal(fence_raise(path, 0, &err), 0);
+	assert_false(fence_stands(path, 0));
+	assert_int_equal(fence_raise(path, 7, &err), 0);
+	assert_true(fence_stands(path, 7));
+	assert_false(fence_stands(path, 8));
+	assert_false(fence_stands(path, 0));
+	assert_int_equal(fence_raise(path, 8, &err), 0);
+	assert_false(fence_stands(path, 7));
+	assert_int_equal(fence_raise(at("away/fence"), 7, &err), -ENOENT);
+}
+
+static bool is_locked_out(int operation)
+{
+	_cleanup_fd_ int dir = pool_dir_open(pool, POOL_STASH);
+
+	assert_true(dir >= 0);
+	return flock(dir, operation | LOCK_NB) < 0;
+}
+
+static void starts_and_the_stash_wait_for_each_other(void **state)
+{
+	int start = -EBADF, stash = -EBADF;
+	struct error err = ERROR_INIT;
+
+	(void)state;
+	make_volumes(BOX, "kept");
+	must_stash();
+	assert_int_equal(stash_holds(pool, BOX, &err), 1);
+	assert_int_equal(stash_holds(pool, OTHER, &err), 0);
+	assert_int_equal(fence_lock(pool, LOCK_SH, &start, &err), 0);
+	assert_false(is_locked_out(LOCK_SH));
+	assert_true(is_locked_out(LOCK_EX));
+	start = fd_close(start);
+	assert_int_equal(fence_lock(pool, LOCK_EX, &stash, &err), 0);
+	assert_true(is_locked_out(LOCK_SH));
+	(void)fd_close(stash);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(into_the_stash_and_back),	TEST(stash_is_cut_anywhere),
+		TEST(into_the_stash_and_back), TEST(a_fence_is_one_managers),
+		TEST(starts_and_the_stash_wait_for_each_other),	TEST(stash_is_cut_anywhere),
 		TEST(restore_is_cut_anywhere),	TEST(both_are_cut_anywhere),
 		TEST(what_waits_is_not_overwritten), TEST(owners_that_do_not_fit),
 		TEST(what_is_no_volume_is_left), TEST(given_back_at_the_end),

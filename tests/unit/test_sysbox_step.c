@@ -259,7 +259,7 @@ static void its_units(void **state)
 	assert_says(fs, "ExecStart=\nExecStart=/usr/bin/sysbox-fs --log-level info\n");
 	must(plan_step(&step_sysbox, &must_err));
 	assert_int_equal(plan.len, 0);
-	assert_says(text_of(UNIT_DIR "/" STASH_SERVICE), "ExecStop=" BERTH_PROGRAM " stash\n");
+	assert_says(text_of(UNIT_DIR "/" STASH_SERVICE), "ExecStop=" BERTH_PROGRAM " stash stopping\n");
 	spec.sysbox.inner_image_preload = true;
 	set(&spec.sysbox.log_level, "debug");
 	must(plan_step(&step_sysbox, &must_err));
