@@ -116,9 +116,14 @@ def test_settings_read_again(node):
     node.run(f"echo 'nonsense: 1' >> {berth_host.CONFIG}; systemctl reload berth-agent")
     until(lambda: "the new settings are refused, the old ones stay" in log(node), 30, "refused")
     until_ready(node)
-    node.run(["tee", berth_host.CONFIG], input=good.decode() if isinstance(good, bytes) else good)
+    node.run(["tee", berth_host.CONFIG], input=good + "\nagent: {listen: '127.0.0.1:9478'}\n")
     node.run(["systemctl", "reload", "berth-agent"])
     until(lambda: "settings read again" in log(node), 30, "read")
+    ports = node.run("ss --no-header --tcp --listening --numeric '( sport = :9477 or sport = :9478 )' | awk '{print $4}'").stdout
+    assert ports.split() == ["127.0.0.1:9478"]
+    node.run(["tee", berth_host.CONFIG], input=good)
+    node.run(["systemctl", "reload", "berth-agent"])
+    until_ready(node)
 
 
 def test_something_that_keeps_changing_a_file(node):
