@@ -265,7 +265,7 @@ static int look(const struct host *host, const char *deb, struct staged *staged,
 	while (r >= 0) {
 		const char *name = tree_walk_next(&walk);
 
-		r = name ? take_entry(&walk, name, staged) : tree_walk_leave(&walk, NULL);
+		r = name ? take_entry(&walk, name, staged) : tree_walk_leave(&walk);
 		if (r == -EBADMSG)
 			return error_set(
 				err, EBADMSG,

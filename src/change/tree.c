@@ -51,7 +51,7 @@ static int count_all(struct tree_walk *walk, struct tree_usage *usage)
 
 	for (;;) {
 		const char *name = tree_walk_next(walk);
-		int r = name ? count_entry(walk, &seen, name, usage) : tree_walk_leave(walk, NULL);
+		int r = name ? count_entry(walk, &seen, name, usage) : tree_walk_leave(walk);
 
 		if (r < 0 || (r == 0 && !name))
 			return r;
@@ -62,7 +62,7 @@ static int measure(int top, struct tree_usage *ret)
 {
 	_cleanup_(tree_walk_release) struct tree_walk walk = TREE_WALK_INIT;
 	struct stat st;
-	int r = fstat(top, &st) < 0 ? -errno : tree_walk_open(&walk, top);
+	int r = fstat(top, &st) < 0 ? -errno : tree_walk_open_unsorted(&walk, top);
 
 	if (r < 0)
 		return r;

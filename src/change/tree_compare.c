@@ -255,11 +255,11 @@ static int compare_all(struct comparison *c)
 			r = compare_entry(c, name);
 			continue;
 		}
-		r = tree_walk_leave(&c->a, NULL);
+		r = tree_walk_leave(&c->a);
 		if (r == 0)
 			return 0;
 		if (r > 0)
-			r = tree_walk_leave(&c->b, NULL);
+			r = tree_walk_leave(&c->b);
 		if (r < 0)
 			return fail(c, "..", r);
 	}

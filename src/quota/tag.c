@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
@@ -9,7 +10,8 @@
 #include "sys/quota.h"
 #include "sys/tree_walk.h"
 
-#define REMADE "remade" /* the one name that is ever used in the side directory */
+#define REMADE "remade" /* in the side directory, and by its number what has several names */
+#define KEPT_MAX 32
 
 struct tagging {
 	struct tree_walk walk;
@@ -78,14 +80,12 @@ static int open_side(struct tagging *t)
 	return t->side->fd < 0 ? t->side->fd : quota_set_project(t->side->fd, t->project, true, t->err);
 }
 
-static int remake(struct tagging *t, const char *name, const struct stat *st)
+/* With all that the old one has. */
+static int make_whole(struct tagging *t, const char *name, const struct stat *st)
 {
 	const struct timespec times[2] = { st->st_atim, st->st_mtim };
-	int r = open_side(t);
+	int r = make_again(t, name, st);
 
-	if (r < 0)
-		return r;
-	r = make_again(t, name, st);
 	if (r == 0)
 		r = copy_xattrs(t, name);
 	if (r == 0 && fchownat(t->side->fd, REMADE, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) < 0)
@@ -95,7 +95,52 @@ static int remake(struct tagging *t, const char *name, const struct stat *st)
 		r = -errno;
 	if (r == 0 && utimensat(t->side->fd, REMADE, times, AT_SYMLINK_NOFOLLOW) < 0)
 		r = -errno;
-	if (r == 0 && renameat(t->side->fd, REMADE, t->walk.fd, name) < 0)
+	return r;
+}
+
+/*
+ * What has several names stays one file: whoever has made millions of them would get millions of inodes. 1: it was made
+ * before, under another of its names. Where the new one has as many names as a file may have, another is made.
+ */
+static int link_again(struct tagging *t, const struct stat *st)
+{
+	char kept[KEPT_MAX];
+
+	if (st->st_nlink < 2)
+		return 0;
+	(void)snprintf(kept, sizeof(kept), "%ju", (uintmax_t)st->st_ino);
+	if (unlinkat(t->side->fd, REMADE, 0) < 0 && errno != ENOENT)
+		return -errno;
+	if (linkat(t->side->fd, kept, t->side->fd, REMADE, 0) == 0)
+		return 1;
+	if (errno == EMLINK && unlinkat(t->side->fd, kept, 0) == 0)
+		return 0;
+	return errno == ENOENT ? 0 : -errno;
+}
+
+static int keep(struct tagging *t, const struct stat *st)
+{
+	char kept[KEPT_MAX];
+
+	if (st->st_nlink < 2)
+		return 0;
+	(void)snprintf(kept, sizeof(kept), "%ju", (uintmax_t)st->st_ino);
+	return linkat(t->side->fd, REMADE, t->side->fd, kept, 0) < 0 ? -errno : 0;
+}
+
+static int remake(struct tagging *t, const char *name, const struct stat *st)
+{
+	int r = open_side(t);
+
+	if (r < 0)
+		return r;
+	r = link_again(t, st);
+	if (r == 0) {
+		r = make_whole(t, name, st);
+		if (r == 0)
+			r = keep(t, st);
+	}
+	if (r >= 0 && renameat(t->side->fd, REMADE, t->walk.fd, name) < 0)
 		r = -errno;
 	return r < 0 ? fail(t, r, "make again in its project", name) : 0;
 }
@@ -138,7 +183,7 @@ static int tag_entry(struct tagging *t, const char *name)
 
 static int tag_below(struct tagging *t, int dir_fd)
 {
-	int r = tree_walk_open(&t->walk, dir_fd);
+	int r = tree_walk_open_unsorted(&t->walk, dir_fd);
 
 	if (r < 0)
 		return error_errno(t->err, r, "read a directory to tag");
@@ -149,7 +194,7 @@ static int tag_below(struct tagging *t, int dir_fd)
 			r = tag_entry(t, name);
 			continue;
 		}
-		r = tree_walk_leave(&t->walk, NULL);
+		r = tree_walk_leave(&t->walk);
 		if (r == 0)
 			return 0;
 		if (r < 0)

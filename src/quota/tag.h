@@ -15,7 +15,7 @@
 /* Is it there already, and inherited by what is made in it? 1, 0 or -errno. */
 int tag_holds(int dir_fd, uint32_t project, struct error *err);
 
-/* The directory beside: seldom needed, so made when it is. It stays the caller's. */
+/* The directory beside: seldom needed, so made when it is. It stays the caller's, who empties it. */
 struct tag_side {
 	/* An empty directory of the same mount, opened (no O_PATH); negative with a sentence. */
 	int (*open)(struct tag_side *side, struct error *err);

@@ -222,12 +222,12 @@ static int heal_below(struct tree_walk *walk, int dir_fd, uint32_t base, struct 
 		      struct error *err)
 {
 	char where[TREE_WHERE_MAX];
-	int r = tree_walk_open(walk, dir_fd);
+	int r = tree_walk_open_unsorted(walk, dir_fd);
 
 	while (r >= 0) {
 		const char *name = tree_walk_next(walk);
 
-		r = name ? heal_entry(walk, name, base, report) : tree_walk_leave(walk, NULL);
+		r = name ? heal_entry(walk, name, base, report) : tree_walk_leave(walk);
 		if (r < 0)
 			return error_errno(err, r, "heal the owner of '%s'",
 					   tree_walk_where(walk, name ? name : "", where));

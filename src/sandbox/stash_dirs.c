@@ -7,7 +7,7 @@
 #include "base/fault.h"
 #include "base/strbuf.h"
 #include "sandbox/pool_dirs.h"
-#include "sys/dir_names.h"
+#include "sys/tree_walk.h"
 
 bool is_volume_kind(const char *name)
 {
@@ -23,17 +23,23 @@ int volume_open(int pool_fd, const char *area, const char *kind, const char *id)
 
 int move_entries(int from_fd, int to_fd, const char *point, struct error *err)
 {
-	_cleanup_(strv_release) struct strv names = STRV_INIT;
-	int r = dir_names(from_fd, &names);
+	_cleanup_(tree_walk_release) struct tree_walk walk = TREE_WALK_INIT;
+	int r = tree_walk_open_unsorted(&walk, from_fd);
 
-	if (r < 0)
-		return error_errno(err, r, "read a volume");
-	strv_foreach (&names, i, name) {
+	while (r == 0) {
+		const char *name = tree_walk_next(&walk);
+
+		if (!name && !tree_walk_again(&walk))
+			break;
+		if (!name)
+			continue;
 		fault_point(point);
 		if (renameat2(from_fd, name, to_fd, name, RENAME_NOREPLACE) < 0)
 			return error_errno(err, errno, "move a volume's '%.200s'", name);
 	}
-	return 0;
+	if (r == 0)
+		r = tree_walk_leave(&walk);
+	return r < 0 ? error_errno(err, r, "read a volume") : 0;
 }
 
 int move_volume(int pool_fd, const char *from, const char *to, const char *kind, const char *id,

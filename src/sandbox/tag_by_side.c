@@ -5,6 +5,7 @@
 
 #include "quota/tag.h"
 #include "sandbox/pool_dirs.h"
+#include "sys/tree_remove.h"
 
 struct pool_side {
 	struct tag_side side;
@@ -16,8 +17,18 @@ static int open_it(struct tag_side *side, struct error *err)
 {
 	const struct pool_side *s = (const struct pool_side *)side;
 	_cleanup_fd_ int top = pool_dir_make(s->pool_fd, POOL_SIDE, err);
+	_cleanup_fd_ int dir = top < 0 ? top : pool_dir_make(s->pool_fd, s->path, err);
+	/* Of an earlier process of that number. */
+	int r = dir < 0 ? dir : tree_remove_below(dir, s->path, err);
 
-	return top < 0 ? top : pool_dir_make(s->pool_fd, s->path, err);
+	return r < 0 ? r : TAKE_FD(dir);
+}
+
+static void remove_it(const struct pool_side *s)
+{
+	/* What stays all the same, reconcile takes away. */
+	if (s->side.fd >= 0 && tree_remove_below(s->side.fd, s->path, NULL) == 0)
+		(void)unlinkat(s->pool_fd, s->path, AT_REMOVEDIR);
 }
 
 int tag_by_side(int pool_fd, const char *id, int dir_fd, uint32_t project, struct error *err)
@@ -27,9 +38,7 @@ int tag_by_side(int pool_fd, const char *id, int dir_fd, uint32_t project, struc
 
 	(void)snprintf(s.path, sizeof(s.path), POOL_SIDE "/%.200s.%d", id, (int)getpid());
 	r = tag_tree(dir_fd, &s.side, project, err);
-	/* What a failure has left in it, reconcile takes away. */
-	if (s.side.fd >= 0)
-		(void)unlinkat(pool_fd, s.path, AT_REMOVEDIR);
+	remove_it(&s);
 	fd_closep(&s.side.fd);
 	return r;
 }

@@ -1,10 +1,21 @@
 #include "sys/tree_walk.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
 #include "sys/dir_names.h"
+
+#define BUFFER_SIZE 32768
+#define FIRST_SIZE  2048 /* read at first: what was read is read again after each directory below */
+#define PATH_KEPT   65536 /* bytes of a path that a tenant made: for messages */
+
+struct dir_buffer {
+	size_t at, filled, size;
+	int error;
+	_Alignas(struct dirent64) char data[BUFFER_SIZE];
+};
 
 void tree_walk_release(struct tree_walk *walk)
 {
@@ -13,15 +24,26 @@ void tree_walk_release(struct tree_walk *walk)
 	for (size_t i = 0; i < walk->depth; i++)
 		strv_release(&walk->levels[i].names);
 	free(walk->levels);
+	free(walk->buffer);
 	*walk = TREE_WALK_INIT;
+}
+
+static void forget_buffer(struct tree_walk *walk)
+{
+	if (!walk->buffer)
+		return;
+	walk->buffer->at = walk->buffer->filled = 0;
+	walk->buffer->size = FIRST_SIZE;
 }
 
 static int push(struct tree_walk *walk, int fd)
 {
 	_cleanup_(strv_release) struct strv names = STRV_INIT;
 	struct stat st;
-	int r = fstat(fd, &st) < 0 ? -errno : dir_names(fd, &names);
+	int r = fstat(fd, &st) < 0 ? -errno : 0;
 
+	if (r == 0 && !walk->buffer)
+		r = dir_names(fd, &names);
 	if (r < 0)
 		return r;
 	if (walk->depth == walk->cap) {
@@ -39,7 +61,17 @@ static int push(struct tree_walk *walk, int fd)
 		.path_len = walk->path.len,
 	};
 	names = STRV_INIT;
+	forget_buffer(walk);
 	return 0;
+}
+
+int tree_walk_open_unsorted(struct tree_walk *walk, int top_fd)
+{
+	walk->buffer = malloc(sizeof(*walk->buffer));
+	if (!walk->buffer)
+		return -ENOMEM;
+	walk->buffer->error = 0;
+	return tree_walk_open(walk, top_fd);
 }
 
 int tree_walk_open(struct tree_walk *walk, int top_fd)
@@ -53,10 +85,65 @@ static struct tree_level *here(const struct tree_walk *walk)
 	return &walk->levels[walk->depth - 1];
 }
 
+static bool fill(struct tree_walk *walk)
+{
+	struct dir_buffer *buffer = walk->buffer;
+	ssize_t n = buffer->error ? 0 : getdents64(walk->fd, buffer->data, buffer->size);
+
+	buffer->at = buffer->filled = 0;
+	buffer->size = MIN_OF(buffer->size * 2, sizeof(buffer->data));
+	/* ENOENT: it was removed while it was read. */
+	if (n < 0 && errno != ENOENT)
+		buffer->error = -errno;
+	if (n > 0)
+		buffer->filled = (size_t)n;
+	return n > 0;
+}
+
+static const char *next_of_buffer(struct tree_walk *walk)
+{
+	struct dir_buffer *buffer = walk->buffer;
+	struct tree_level *level = here(walk);
+
+	while (buffer->at < buffer->filled || fill(walk)) {
+		const struct dirent64 *entry = (const struct dirent64 *)(const void *)(buffer->data + buffer->at);
+
+		buffer->at += entry->d_reclen;
+		level->resume = entry->d_off;
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		level->told++;
+		return entry->d_name;
+	}
+	return NULL;
+}
+
+/* Opened anew: ext4 (6.18) goes on telling nothing where it is set back to 0 after it was first read at its end. */
+bool tree_walk_again(struct tree_walk *walk)
+{
+	struct tree_level *level = here(walk);
+	int fd;
+
+	if (!level->told || walk->buffer->error)
+		return false;
+	level->told = 0;
+	forget_buffer(walk);
+	fd = openat(walk->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		walk->buffer->error = -errno;
+		return false;
+	}
+	fd_closep(&walk->fd);
+	walk->fd = fd;
+	return true;
+}
+
 const char *tree_walk_next(struct tree_walk *walk)
 {
 	struct tree_level *level = here(walk);
 
+	if (walk->buffer)
+		return next_of_buffer(walk);
 	return level->next < level->names.len ? level->names.items[level->next++] : NULL;
 }
 
@@ -99,9 +186,11 @@ int tree_walk_enter(struct tree_walk *walk, const char *name)
 
 	if (fd < 0)
 		return fd;
-	if (len)
-		strbuf_putc(&walk->path, '/');
-	strbuf_puts(&walk->path, name);
+	if (!walk->buffer || len < PATH_KEPT) {
+		if (len)
+			strbuf_putc(&walk->path, '/');
+		strbuf_puts(&walk->path, name);
+	}
 	if (strbuf_failed(&walk->path))
 		return -ENOMEM;
 	r = push(walk, fd);
@@ -115,12 +204,14 @@ int tree_walk_enter(struct tree_walk *walk, const char *name)
 	return 0;
 }
 
-int tree_walk_leave(struct tree_walk *walk, const char **ret_name)
+int tree_walk_leave(struct tree_walk *walk)
 {
 	_cleanup_fd_ int fd = -EBADF;
 	struct tree_level *parent;
 	struct stat st;
 
+	if (walk->buffer && walk->buffer->error)
+		return walk->buffer->error;
 	if (walk->depth <= 1)
 		return 0;
 	fd = openat(walk->fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -135,9 +226,8 @@ int tree_walk_leave(struct tree_walk *walk, const char **ret_name)
 	walk->path.data[walk->path.len] = '\0';
 	fd_closep(&walk->fd);
 	walk->fd = TAKE_FD(fd);
-	if (ret_name)
-		*ret_name = parent->names.items[parent->next - 1];
-	return 1;
+	forget_buffer(walk);
+	return walk->buffer && lseek(walk->fd, parent->resume, SEEK_SET) < 0 ? -errno : 1;
 }
 
 static size_t put_escaped(char *buf, size_t len, const char *s)

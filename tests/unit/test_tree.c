@@ -6,7 +6,6 @@
 #include "sys/inode_map.h"
 #include "change/mounted.h"
 #include "change/tree.h"
-#include "sys/tree_walk.h"
 
 static struct host host;
 
@@ -33,63 +32,6 @@ static void test_inode_map(void **state)
 				 0);
 		assert_true(inode_id_equal(found, (struct inode_id){ 9, i + 1 }));
 	}
-}
-
-/* ---- walk ---- */
-
-static void test_walk_is_sorted_and_escaped(void **state)
-{
-	_cleanup_(tree_walk_release) struct tree_walk walk = TREE_WALK_INIT;
-	_cleanup_fd_ int fd = -EBADF;
-	char where[TREE_WHERE_MAX];
-	const char *left;
-
-	(void)state;
-	make_dirs(real("w/b"));
-	make_dirs(real("w/a/x\ny"));
-	fd = open(real("w"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(tree_walk_open(&walk, fd), 0);
-	assert_string_equal(tree_walk_next(&walk), "a");
-	assert_int_equal(tree_walk_enter(&walk, "a"), 0);
-	assert_string_equal(tree_walk_where(&walk, tree_walk_next(&walk), where), "a/x\\x0ay");
-	assert_null(tree_walk_next(&walk));
-	assert_int_equal(tree_walk_leave(&walk, &left), 1);
-	assert_string_equal(left, "a");
-	assert_string_equal(tree_walk_next(&walk), "b");
-	assert_null(tree_walk_next(&walk));
-	assert_int_equal(tree_walk_leave(&walk, NULL), 0);
-}
-
-static void test_walk_follows_nothing(void **state)
-{
-	_cleanup_(tree_walk_release) struct tree_walk walk = TREE_WALK_INIT;
-	_cleanup_fd_ int fd = -EBADF;
-
-	(void)state;
-	make_dirs(real("f"));
-	assert_ok(symlink("/etc", real("f/link")));
-	put_file(real("f/file"), 1, 0600);
-	fd = open(real("f"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(tree_walk_open(&walk, fd), 0);
-	assert_true(tree_walk_enter(&walk, "link") < 0);
-	assert_int_equal(tree_walk_enter(&walk, "file"), -ENOTDIR);
-	assert_int_equal(walk.depth, 1);
-}
-
-/* Moved to another place while we are inside: up leads elsewhere, and that is noticed. */
-static void test_walk_notices_a_move(void **state)
-{
-	_cleanup_(tree_walk_release) struct tree_walk walk = TREE_WALK_INIT;
-	_cleanup_fd_ int fd = -EBADF;
-
-	(void)state;
-	make_dirs(real("m/in"));
-	make_dirs(real("elsewhere"));
-	fd = open(real("m"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(tree_walk_open(&walk, fd), 0);
-	assert_int_equal(tree_walk_enter(&walk, "in"), 0);
-	assert_ok(rename(real("m/in"), real("elsewhere/in")));
-	assert_int_equal(tree_walk_leave(&walk, NULL), -ESTALE);
 }
 
 /* ---- usage, content, removal ---- */
@@ -475,9 +417,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_inode_map),
-		cmocka_unit_test(test_walk_is_sorted_and_escaped),
-		cmocka_unit_test(test_walk_follows_nothing),
-		cmocka_unit_test(test_walk_notices_a_move),
 		cmocka_unit_test(test_usage_counts_once_and_no_holes),
 		cmocka_unit_test(test_usage_of_a_changing_tree),
 		cmocka_unit_test(test_content),
