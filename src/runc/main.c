@@ -71,9 +71,12 @@ static int before(const struct settings *settings, const struct command_line *li
 		char message[sizeof(((struct error *)NULL)->message) + 100];
 		struct error err = ERROR_INIT;
 
-		/* An id that no file could have is for the runtime to refuse. */
-		if (strcmp(VERBS[i].name, line->verb) != 0 || !line->id || !sandbox_id_valid(line->id) ||
-		    VERBS[i].before(settings, line, &err) >= 0)
+		if (strcmp(VERBS[i].name, line->verb) != 0 || !line->id)
+			continue;
+		if (!sandbox_id_valid(line->id))
+			(void)error_set(&err, EINVAL, "no budget can be kept for an id of this kind: letters, digits and "
+					"'_+-.', no dot in front, fewer than 200 of them");
+		else if (VERBS[i].before(settings, line, &err) >= 0)
 			continue;
 		(void)snprintf(message, sizeof(message), "%s %.64s: %s", line->verb, line->id, err.message);
 		if (!VERBS[i].goes_on) {

@@ -9,7 +9,7 @@
 
 bool sandbox_id_valid(const char *id)
 {
-	static const char OK[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	static const char OK[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
 	size_t n = strlen(id);
 
 	return n > 0 && n < 200 && strspn(id, OK) == n && id[0] != '.';

@@ -30,7 +30,7 @@
 #define POOL_ORPHANS   "orphans"
 #define POOL_PODS      "pods"
 
-/* An id that may be a file's name: letters, digits, '_', '-', '.' and not "." or "..". */
+/* An id that runtimes take and that may be a file's name: letters, digits and "_+-.", no dot in front, shorter than 200. */
 bool sandbox_id_valid(const char *id);
 
 /*

@@ -203,6 +203,7 @@ def case_specials_and_odd_names():
     inner = container.inner
     (inner / "dir").mkdir()
     (inner / "dir/link").symlink_to("/etc/passwd")
+    os.link(inner / "dir/link", inner / "same", follow_symlinks=False)
     (inner / "dangling").symlink_to("nowhere")
     os.mkfifo(inner / "dir/fifo", 0o640)
     os.mknod(inner / "dir/whiteout", stat.S_IFCHR, os.makedev(0, 0))
@@ -219,6 +220,7 @@ def case_specials_and_odd_names():
     starts(container)
     bound(container, (inner / "dir", inner / "dir/hard"))
     need(os.readlink(inner / "dir/link") == "/etc/passwd", "the link changed")
+    need(os.lstat(inner / "dir/link").st_ino == os.lstat(inner / "same").st_ino, "a link with two names became two")
     need(os.lstat(inner / "dangling").st_uid == 5 and os.lstat(inner / "dangling").st_gid == 7, "owner")
     need(stat.S_IMODE(os.lstat(inner / "dir/fifo").st_mode) == 0o640, "mode")
     need(stat.S_ISCHR(os.lstat(inner / "dir/whiteout").st_mode), "whiteout")
@@ -358,16 +360,20 @@ def case_a_full_disk_beneath():
     starts(container, conf(image=sparse, floor=0))
 
 
+def in_project(name, number):
+    """A container whose layer is in that project, as when an engine gave it."""
+    container = Container(name)
+    layer = container.root / "layer"
+    (layer / "merged").mkdir(parents=True)
+    subprocess.run(["xfs_io", "-c", f"chproj {number}", layer], check=True)
+    container.config["root"]["path"] = str(layer / "merged")
+    (container.bundle / "config.json").write_text(json.dumps(container.config))
+    return container
+
+
 def case_projects_of_others():
-    # Both have their layer in one directory with a project, as when an engine gave an id twice.
-    one = Container("one")
-    two = Container("two")
-    for container in (one, two):
-        layer = container.root / "layer"
-        (layer / "merged").mkdir(parents=True)
-        subprocess.run(["xfs_io", "-c", "chproj 4000001", layer], check=True)
-        container.config["root"]["path"] = str(layer / "merged")
-        (container.bundle / "config.json").write_text(json.dumps(container.config))
+    # An engine gave an id twice.
+    one, two = (in_project(name, 4000001) for name in ("one", "two"))
     starts(one)
     need(one.project() == 4000001, f"the engine's project is not adopted: {one.project()}")
     refused(two, "is in project 4000001, which is sandbox one's")
@@ -375,6 +381,34 @@ def case_projects_of_others():
     (POOL / "sandboxes/one").unlink()
     starts(two)
     need(two.project() == 4000001, "not taken over")
+
+
+def end(container):
+    """As of another boot: its record stays, and it does not run."""
+    record = POOL / "sandboxes" / container.id
+    text = os.readlink(record).replace("running=1", "running=0")
+    record.unlink()
+    record.symlink_to(text)
+
+
+def case_projects_of_those_that_are_gone():
+    gone, heir = (in_project(name, 4000002) for name in ("gone", "heir"))
+    starts(gone)
+    end(gone)
+    starts(heir)
+    need(heir.project() == 4000002 and not os.path.lexists(POOL / "sandboxes/gone"), "a record without a project stays")
+    # What the last one has in the stash would count, and its budget be set.
+    gone, heir = (in_project(name, 4000003) for name in ("gone-2", "heir-2"))
+    starts(gone)
+    end(gone)
+    stash = POOL / "stash/docker/gone-2"
+    stash.mkdir(parents=True)
+    (stash / "file").write_text("x")
+    starts(heir)
+    need(FIRST <= bound(heir, (heir.root / "layer",)) <= LAST, "it shares a project")
+    need("project=4000003 " in os.readlink(POOL / "sandboxes/gone-2"), "the other's record is gone")
+    starts(heir)
+    subprocess.run(["rm", "-rf", stash], check=True)
 
 
 def case_no_project_left():
@@ -441,6 +475,29 @@ def with_work_for_a_start(name):
     (stash / "kept").write_text("kept")
     (stash / "too").write_text("too")
     return container, stash, volume
+
+
+def case_sysbox_mgr_that_stops():
+    """What leaves the stash then would be removed with its data root."""
+    container, stash, volume = with_work_for_a_start("fenced")
+    made = os.stat("/run/sysbox/sysmgr.sock")
+    manager = (made.st_ctime_ns ^ made.st_ino << 48) & (1 << 64) - 1
+    fence = Path("/run/berth/sysbox-stops")
+    fence.unlink(missing_ok=True)
+    fence.symlink_to(f"{manager:x}")
+    refused(container, "sysbox-mgr is being stopped")
+    need((stash / "kept").exists() and not (volume / "kept").exists(), "it left the stash")
+    starts(Container("nothing-stashed"))
+    fence.unlink()
+    fence.symlink_to(f"{manager + 1:x}")  # of the one before
+    starts(container)
+    need((volume / "kept").exists(), "not restored")
+    fence.unlink()
+
+
+def case_ids_without_a_budget():
+    refused(Container("x" * 200), "no budget can be kept for an id of this kind")
+    starts(Container("with+plus"))
 
 
 def calls_of_a_start():
