@@ -17,6 +17,7 @@ KILL_STEP = "1" if os.environ.get("SOAK") == "1" else "7"
 def results(module_node_factory):
     node = budget_host.derive(module_node_factory)
     node.put(CASES, "/root/runc_cases.py", mode=0o755)
+    node.put(CASES.with_name("runc_container.py"), "/root/runc_container.py")
     done = node.run(["/root/runc_cases.py"], timeout=3600, env={"KILL_STEP": KILL_STEP})
     return {result["case"]: result for result in map(json.loads, done.stdout.splitlines())}
 
