@@ -6,7 +6,7 @@
 
 #include "host/kubelet.h"
 #include "host/packages.h"
-#include "step/dockerd_flags.h"
+#include "step/daemon_flags.h"
 #include "step/kube_engine.h"
 #include "step/layout.h"
 #include "step/table.h"
@@ -52,7 +52,7 @@ static int find_unit(struct step_context *ctx, struct found *ret, struct error *
 	for (const struct containerd_layout *l = containerd_layouts; l->name; l++) {
 		for (size_t i = 0; i < ARRAY_SIZE(l->units) && l->units[i].name; i++) {
 			const struct unit_state *u;
-			_cleanup_(dockerd_flags_release) struct dockerd_flags flags = { 0 };
+			_cleanup_(daemon_flags_release) struct daemon_flags flags = { 0 };
 			const char *config;
 			int r = context_unit(&ctx->change, l->units[i].name, &u, err);
 
@@ -60,10 +60,10 @@ static int find_unit(struct step_context *ctx, struct found *ret, struct error *
 				return r;
 			if (!unit_is(u->load, "loaded"))
 				continue;
-			r = dockerd_flags_parse(l->generated ? "" : u->exec_start, &flags, err);
+			r = daemon_flags_parse(l->generated ? "" : u->exec_start, &flags, err);
 			if (r < 0)
 				return r;
-			config = dockerd_flags_find(&flags, "config");
+			config = daemon_flags_find(&flags, "config");
 			ret->layout = l;
 			ret->takes = l->units[i].takes;
 			ret->unit = strdup(l->units[i].name);

@@ -4,14 +4,14 @@
  * `bip` and `default-address-pools` are set here because Sysbox's package, finding none, would set
  * its own and restart Docker, or refuse when containers exist.
  */
-#include "step/dockerd_flags.h"
+#include "step/daemon_flags.h"
 #include "step/layout.h"
 #include "step/table.h"
 
 struct members {
 	const json_t *now;	      /* the file's object, empty when there is none */
 	json_t *set;		      /* [[path], value] */
-	const struct dockerd_flags *flags;
+	const struct daemon_flags *flags;
 	struct error *err;
 	int result; /* of the first refusal */
 };
@@ -44,7 +44,7 @@ static void want(struct members *m, const char *a, const char *b, json_t *value,
 		 const char *remedy)
 {
 	const json_t *now = lookup(m->now, a, b);
-	const char *flag = dockerd_flags_find(m->flags, a);
+	const char *flag = daemon_flags_find(m->flags, a);
 	json_t *path;
 
 	if (m->result < 0 || (now && json_equal(now, value)))
@@ -87,7 +87,7 @@ static void runtime_members(struct members *m, const struct spec *spec)
 
 static bool is_set(const struct members *m, const char *key)
 {
-	return lookup(m->now, key, NULL) || dockerd_flags_find(m->flags, key);
+	return lookup(m->now, key, NULL) || daemon_flags_find(m->flags, key);
 }
 
 static void network_members(struct members *m, const struct spec *spec)
@@ -109,7 +109,7 @@ static void log_members(struct members *m, const struct spec *spec)
 	want(m, "log-driver", NULL, json_string("json-file"), CLAIM_DEFAULT, NULL);
 	/* Options belong to a driver: none of ours for another one of theirs. */
 	if ((driver && strcmp(json_string_value(driver) ? json_string_value(driver) : "",
-			      "json-file") != 0) || dockerd_flags_find(m->flags, "log-driver"))
+			      "json-file") != 0) || daemon_flags_find(m->flags, "log-driver"))
 		return;
 	(void)snprintf(files, sizeof(files), "%" PRIu64, spec->docker.log_max_file);
 	want(m, "log-opts", "max-size", json_string(spec->docker.log_max_size), CLAIM_DEFAULT, NULL);
@@ -120,7 +120,7 @@ static void log_members(struct members *m, const struct spec *spec)
 static void data_root(struct members *m)
 {
 	const json_t *root = lookup(m->now, "data-root", NULL);
-	const char *flag = dockerd_flags_find(m->flags, "data-root");
+	const char *flag = daemon_flags_find(m->flags, "data-root");
 
 	if (!root)
 		root = lookup(m->now, "graph", NULL);
@@ -226,7 +226,7 @@ static int plan_members(struct step_context *ctx, struct plan *plan, json_t *set
 
 /* The flags in "DOCKER_OPTS=..." of such a file; the last one counts. */
 static int flags_of_file(struct step_context *ctx, const char *variable, const char *file,
-			 struct dockerd_flags *ret, struct error *err)
+			 struct daemon_flags *ret, struct error *err)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t n = strlen(variable);
@@ -251,7 +251,7 @@ static int flags_of_file(struct step_context *ctx, const char *variable, const c
 		}
 		/* The parser takes the first word for the program's name. */
 		line = xasprintf("dockerd %s", line);
-		r = line ? dockerd_flags_parse(line, ret, err) :
+		r = line ? daemon_flags_parse(line, ret, err) :
 			   error_errno(err, ENOMEM, "read dockerd's flags");
 		free(line);
 	}
@@ -262,7 +262,7 @@ static int flags_of_file(struct step_context *ctx, const char *variable, const c
  * Distributions' units have "$DOCKER_OPTS" in them, or "$OPTIONS", from a file; systemctl shows the
  * name, not what it stands for.
  */
-static int read_flags(struct step_context *ctx, const char *exec_start, struct dockerd_flags *ret,
+static int read_flags(struct step_context *ctx, const char *exec_start, struct daemon_flags *ret,
 		      struct error *err)
 {
 	static const struct {
@@ -271,7 +271,7 @@ static int read_flags(struct step_context *ctx, const char *exec_start, struct d
 		{ "DOCKER_OPTS", "DOCKER_OPTS", "/etc/default/docker" },
 		{ "$OPTIONS", "OPTIONS", "/etc/sysconfig/docker" },
 	};
-	int r = dockerd_flags_parse(exec_start, ret, err);
+	int r = daemon_flags_parse(exec_start, ret, err);
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(FILES); i++) {
 		if (strstr(exec_start, FILES[i].shown))
@@ -282,7 +282,7 @@ static int read_flags(struct step_context *ctx, const char *exec_start, struct d
 
 static int plan_daemon_json(struct step_context *ctx, struct plan *plan, struct error *err)
 {
-	_cleanup_(dockerd_flags_release) struct dockerd_flags flags = { 0 };
+	_cleanup_(daemon_flags_release) struct daemon_flags flags = { 0 };
 	_cleanup_json_ json_t *now = NULL;
 	_cleanup_json_ json_t *set = json_array();
 	struct members m = { .set = set, .flags = &flags, .err = err };

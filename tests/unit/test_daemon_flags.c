@@ -1,7 +1,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 
-#include "step/dockerd_flags.h"
+#include "step/daemon_flags.h"
 
 #include <cmocka.h>
 
@@ -10,11 +10,11 @@
 	"start_time=[Mon 2024-10-14 10:00:00 UTC] ; stop_time=[n/a] ; pid=512 ; code=(null) ; " \
 	"status=0/0 }"
 
-static void parse(const char *text, struct dockerd_flags *ret)
+static void parse(const char *text, struct daemon_flags *ret)
 {
 	struct error err = ERROR_INIT;
 
-	if (dockerd_flags_parse(text, ret, &err) < 0)
+	if (daemon_flags_parse(text, ret, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_int_equal(ret->names.len, ret->values.len);
 }
@@ -59,13 +59,13 @@ static void one_flag_each(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(TABLE); i++) {
-		_cleanup_(dockerd_flags_release) struct dockerd_flags flags = { 0 };
+		_cleanup_(daemon_flags_release) struct daemon_flags flags = { 0 };
 		char line[256];
 		const char *value;
 
 		(void)snprintf(line, sizeof(line), "/usr/bin/dockerd %s", TABLE[i].words);
 		parse(line, &flags);
-		value = dockerd_flags_find(&flags, TABLE[i].member);
+		value = daemon_flags_find(&flags, TABLE[i].member);
 		if (!value || strcmp(value, TABLE[i].value) != 0)
 			fail_msg("'%s' gives %s = '%s'", TABLE[i].words, TABLE[i].member,
 				 value ? value : "nothing");
@@ -74,15 +74,15 @@ static void one_flag_each(void **state)
 
 static void as_systemctl_shows_it(void **state)
 {
-	_cleanup_(dockerd_flags_release) struct dockerd_flags flags = { 0 };
+	_cleanup_(daemon_flags_release) struct daemon_flags flags = { 0 };
 
 	parse(SHOWN("/usr/bin/dockerd -H fd:// --containerd=/run/containerd/containerd.sock"),
 	      &flags);
 	assert_int_equal(flags.names.len, 2);
-	assert_string_equal(dockerd_flags_find(&flags, "hosts"), "fd://");
-	assert_string_equal(dockerd_flags_find(&flags, "containerd"),
+	assert_string_equal(daemon_flags_find(&flags, "hosts"), "fd://");
+	assert_string_equal(daemon_flags_find(&flags, "containerd"),
 			    "/run/containerd/containerd.sock");
-	assert_null(dockerd_flags_find(&flags, "host"));
+	assert_null(daemon_flags_find(&flags, "host"));
 }
 
 static void many_of_a_platform(void **state)
@@ -92,18 +92,18 @@ static void many_of_a_platform(void **state)
 		"--log-level=warn --bip=169.254.123.1/24 --registry-mirror=https://mirror.gcr.io "
 		"--log-driver=json-file --log-opt=max-size=10m --log-opt=max-file=5 "
 		"--insecure-registry 10.0.0.0/8 --live-restore --storage-driver=overlay2 $DOCKER_OPTS");
-	_cleanup_(dockerd_flags_release) struct dockerd_flags flags = { 0 };
+	_cleanup_(daemon_flags_release) struct daemon_flags flags = { 0 };
 
 	parse(LINE, &flags);
 	assert_int_equal(flags.names.len, 12);
-	assert_string_equal(dockerd_flags_find(&flags, "bip"), "169.254.123.1/24");
-	assert_string_equal(dockerd_flags_find(&flags, "iptables"), "false");
-	assert_string_equal(dockerd_flags_find(&flags, "log-driver"), "json-file");
-	assert_string_equal(dockerd_flags_find(&flags, "log-opts"), "max-size=10m"); /* the first */
-	assert_string_equal(dockerd_flags_find(&flags, "insecure-registry"), "10.0.0.0/8");
-	assert_string_equal(dockerd_flags_find(&flags, "live-restore"), "true");
-	assert_string_equal(dockerd_flags_find(&flags, "storage-driver"), "overlay2");
-	assert_null(dockerd_flags_find(&flags, "$DOCKER_OPTS"));
+	assert_string_equal(daemon_flags_find(&flags, "bip"), "169.254.123.1/24");
+	assert_string_equal(daemon_flags_find(&flags, "iptables"), "false");
+	assert_string_equal(daemon_flags_find(&flags, "log-driver"), "json-file");
+	assert_string_equal(daemon_flags_find(&flags, "log-opts"), "max-size=10m"); /* the first */
+	assert_string_equal(daemon_flags_find(&flags, "insecure-registry"), "10.0.0.0/8");
+	assert_string_equal(daemon_flags_find(&flags, "live-restore"), "true");
+	assert_string_equal(daemon_flags_find(&flags, "storage-driver"), "overlay2");
+	assert_null(daemon_flags_find(&flags, "$DOCKER_OPTS"));
 }
 
 static void without_flags(void **state)
@@ -117,11 +117,11 @@ static void without_flags(void **state)
 					     "--not-the-program" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(TEXTS); i++) {
-		_cleanup_(dockerd_flags_release) struct dockerd_flags flags = { 0 };
+		_cleanup_(daemon_flags_release) struct daemon_flags flags = { 0 };
 
 		parse(TEXTS[i], &flags);
 		assert_int_equal(flags.names.len, 0);
-		assert_null(dockerd_flags_find(&flags, "bip"));
+		assert_null(daemon_flags_find(&flags, "bip"));
 	}
 }
 

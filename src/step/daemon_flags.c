@@ -1,4 +1,4 @@
-#include "step/dockerd_flags.h"
+#include "step/daemon_flags.h"
 
 /* Where flag and member differ in name: repeatable flags are plural in the file. */
 static const struct {
@@ -34,20 +34,20 @@ static const char *member_of(const char *flag)
 	return flag;
 }
 
-void dockerd_flags_release(struct dockerd_flags *flags)
+void daemon_flags_release(struct daemon_flags *flags)
 {
 	strv_release(&flags->names);
 	strv_release(&flags->values);
 }
 
-static int add(struct dockerd_flags *flags, const char *flag, const char *value)
+static int add(struct daemon_flags *flags, const char *flag, const char *value)
 {
 	int r = strv_add(&flags->names, member_of(flag));
 
 	return r < 0 ? r : strv_add(&flags->values, value);
 }
 
-static int take_words(const struct strv *words, struct dockerd_flags *flags)
+static int take_words(const struct strv *words, struct daemon_flags *flags)
 {
 	int r = 0;
 
@@ -78,7 +78,7 @@ static int take_words(const struct strv *words, struct dockerd_flags *flags)
 	return r;
 }
 
-int dockerd_flags_parse(const char *exec_start, struct dockerd_flags *ret, struct error *err)
+int daemon_flags_parse(const char *exec_start, struct daemon_flags *ret, struct error *err)
 {
 	const char *argv = strstr(exec_start, "argv[]=");
 	const char *end;
@@ -95,7 +95,7 @@ int dockerd_flags_parse(const char *exec_start, struct dockerd_flags *ret, struc
 	return r < 0 ? error_errno(err, r, "read dockerd's command line") : 0;
 }
 
-const char *dockerd_flags_find(const struct dockerd_flags *flags, const char *member)
+const char *daemon_flags_find(const struct daemon_flags *flags, const char *member)
 {
 	for (size_t i = 0; i < flags->names.len; i++) {
 		if (strcmp(flags->names.items[i], member) == 0)
