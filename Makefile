@@ -1,6 +1,6 @@
 # A thin front: everything real is in meson.build, tools/ and tests/.
 .DEFAULT_GOAL := all
-.PHONY: all deps dev release demo check check-unit check-fault check-lint check-fuzz check-docs check-kube check-node \
+.PHONY: all deps dev release demo check check-unit check-fault check-lint check-fuzz check-docs check-parts check-kube check-node \
 	fuzz bench deb image clean
 
 all: dev
@@ -23,7 +23,7 @@ demo: deps release
 check:
 	tools/check
 
-check-unit check-fault check-lint check-fuzz check-docs check-kube check-node:
+check-unit check-fault check-lint check-fuzz check-docs check-parts check-kube check-node:
 	tools/check $(@:check-%=%)
 
 fuzz: check-fuzz
