@@ -17,6 +17,7 @@ struct tagging {
 	struct tree_walk walk;
 	struct tag_side *side;
 	uint32_t project;
+	bool kept; /* something with several names was made again */
 	struct error *err;
 };
 
@@ -106,7 +107,8 @@ static int link_again(struct tagging *t, const struct stat *st)
 {
 	char kept[KEPT_MAX];
 
-	if (st->st_nlink < 2)
+	/* The last of its names is the only one by then. */
+	if (!t->kept)
 		return 0;
 	(void)snprintf(kept, sizeof(kept), "%ju", (uintmax_t)st->st_ino);
 	if (unlinkat(t->side->fd, REMADE, 0) < 0 && errno != ENOENT)
@@ -125,6 +127,7 @@ static int keep(struct tagging *t, const struct stat *st)
 	if (st->st_nlink < 2)
 		return 0;
 	(void)snprintf(kept, sizeof(kept), "%ju", (uintmax_t)st->st_ino);
+	t->kept = true;
 	return linkat(t->side->fd, REMADE, t->side->fd, kept, 0) < 0 ? -errno : 0;
 }
 
