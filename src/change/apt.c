@@ -168,7 +168,11 @@ int apt_repair(struct change_context *ctx, const struct strv *items, const struc
 {
 	static const char *const WORDS[] = { "-oDPkg::ConfigurePending=false", "--reinstall",
 					     "--fix-broken", "install", NULL };
+	/* What a package half way in needs: apt looks for it by itself only where it is asked for nothing else. */
+	static const char *const NEEDED[] = { "-oDPkg::ConfigurePending=false", "--no-remove", "--fix-broken",
+					      "install", NULL };
 	_cleanup_(strv_release) struct strv all = STRV_INIT;
+	struct error first = ERROR_INIT, again = ERROR_INIT;
 	int r = 0;
 
 	if (!added->len)
@@ -179,7 +183,11 @@ int apt_repair(struct change_context *ctx, const struct strv *items, const struc
 		r = strv_add_new(&all, items->items[i]);
 	if (r < 0)
 		return error_errno(err, r, "repair the packages");
-	return unpack_and_configure(ctx, WORDS, &all, err);
+	r = unpack_and_configure(ctx, WORDS, &all, &first);
+	if (r == -EPROTO && strstr(first.message, "Unmet dependencies") &&
+	    unpack_and_configure(ctx, NEEDED, NULL, &again) == 0)
+		return unpack_and_configure(ctx, WORDS, &all, err);
+	return r < 0 ? error_set(err, r, "%s", first.message) : 0;
 }
 
 int apt_configure_pending(struct change_context *ctx, struct error *err)

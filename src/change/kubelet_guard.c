@@ -3,7 +3,7 @@
 #define TIMER "berth-kubelet-guard"
 #define AFTER "10min" /* more than ending what is on an engine takes */
 
-static void disarm(struct change_context *ctx)
+void kubelet_guard_drop(struct change_context *ctx)
 {
 	const char *const argv[] = { "systemctl", "stop", TIMER ".timer", NULL };
 	struct spawn_options options = { .timeout_ms = 30000 };
@@ -21,7 +21,7 @@ int kubelet_guard_begin(struct change_context *ctx, const char *unit, struct kub
 	int r;
 
 	/* Of one who was killed. */
-	disarm(ctx);
+	kubelet_guard_drop(ctx);
 	r = host_check(ctx->host, argv, &options, NULL, err);
 	if (r < 0)
 		return error_context(err, "see to it that %s is started again in any case", unit);
@@ -34,6 +34,6 @@ int kubelet_guard_begin(struct change_context *ctx, const char *unit, struct kub
 
 void kubelet_guard_end(struct change_context *ctx, const struct kubelet_guard *guard)
 {
-	disarm(ctx);
+	kubelet_guard_drop(ctx);
 	(void)sigprocmask(SIG_SETMASK, &guard->before, NULL);
 }

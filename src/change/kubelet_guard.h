@@ -20,4 +20,7 @@ int kubelet_guard_begin(struct change_context *ctx, const char *unit, struct kub
 /* Behind its start. A signal that came meanwhile is delivered now. */
 void kubelet_guard_end(struct change_context *ctx, const struct kubelet_guard *guard);
 
+/* The kubelet is Ready: nothing is waited for any more, also of one who was killed. */
+void kubelet_guard_drop(struct change_context *ctx);
+
 #endif

@@ -251,7 +251,11 @@ static int bring_over(struct change_context *ctx, const struct kubelet_switch *s
 	_cleanup_free_ char *heartbeat = NULL;
 	int r = restart ? restart_on(ctx, s, node, &heartbeat, err) : engine_clear(ctx, &s->from.engine, err);
 
-	return r < 0 ? r : own_node_wait_ready(node, s->to.runtime, heartbeat, ctx->services_ms, ctx->progress, err);
+	if (r == 0)
+		r = own_node_wait_ready(node, s->to.runtime, heartbeat, ctx->services_ms, ctx->progress, err);
+	if (r == 0 && !restart)
+		kubelet_guard_drop(ctx);
+	return r;
 }
 
 static int move_over(struct change_context *ctx, const struct kubelet_switch *s, const json_t *before, struct error *err)
@@ -341,7 +345,10 @@ static int finish_home(struct change_context *ctx, const struct kubelet_switch *
 		r = engine_clear(ctx, &s->to.engine, err);
 	if (r == 0)
 		r = own_node_wait_ready(&node, s->from.runtime, NULL, ctx->services_ms, ctx->progress, err);
-	return r < 0 ? r : own_node_uncordon(&node, err);
+	if (r < 0)
+		return r;
+	kubelet_guard_drop(ctx);
+	return own_node_uncordon(&node, err);
 }
 
 static int undo(struct change_context *ctx, const struct change_record *record, enum undo_outcome *ret,

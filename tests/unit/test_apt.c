@@ -227,6 +227,28 @@ static void a_transaction_that_was_cut_off(void **state)
 	assert_string_equal(call(1), "");
 }
 
+/* apt 3, asked for names: what else a package half way in needs must be there already. */
+static void a_transaction_whose_rest_is_missing(void **state)
+{
+	static char runc[] = "runc";
+	static char *words[] = { runc, NULL };
+	static const struct strv ADDED = { .items = words, .len = 1 };
+	struct error err = ERROR_INIT;
+
+	put_apt();
+	put("/fail.install", "once\nE: Unmet dependencies. Try 'apt --fix-broken install' with no packages.\n");
+	must(apt_repair(&ctx, items(), &ADDED, &must_err));
+	assert_call(0, " --reinstall --fix-broken install runc docker.io /cache/sysbox.deb");
+	assert_call(1, " --no-remove --fix-broken install");
+	assert_call(2, " --reinstall --fix-broken install runc docker.io /cache/sysbox.deb");
+	assert_string_equal(call(3), "");
+	put("/fail.install", "E: No space left on device\n");
+	assert_int_equal(apt_repair(&ctx, items(), &ADDED, &err), -EPROTO);
+	assert_string_equal(err.message, "the packages cannot be installed: E: No space left on device");
+	assert_string_equal(call(4), "");
+	assert_false(is_there(POLICY));
+}
+
 static void a_policy_of_the_users_comes_back(void **state)
 {
 	struct error err = ERROR_INIT;
@@ -411,6 +433,7 @@ int main(void)
 		change_test(no_service_starts_meanwhile),
 		change_test(unpacked_packages_are_configured_by_name),
 		change_test(a_transaction_that_was_cut_off),
+		change_test(a_transaction_whose_rest_is_missing),
 		change_test(a_policy_of_the_users_comes_back),
 		change_test(cleaning_up_after_a_cut),
 		change_test(what_was_left_is_configured),

@@ -77,9 +77,28 @@ def update():
     write(LISTS, "Package: docker.io\n")
 
 
+def half_way(packages):
+    """What packages that are only unpacked need and is not there."""
+    there = [f for n, f in packages.items() if dpkg.state(packages, n) not in ("not-installed", "config-files")]
+    waiting = [f for n, f in packages.items() if dpkg.state(packages, n) in ("unpacked", "half-configured")]
+    return sorted({need for fields in waiting for need in dpkg.depends(fields)
+                   if not any(need in dpkg.provides(f) for f in there)})
+
+
+def check_unmet(packages, items, lacks):
+    """As apt 3 has it: asked for names, it brings what these need, and nothing for the sake of others."""
+    fresh = [item for item in items if "/" not in item and dpkg.state(packages, item) == "not-installed"]
+    brought = [package.fields for package in resolve(packages, fresh)]
+    if not all(any(need in dpkg.provides(fields) for fields in brought) for need in lacks):
+        raise Failure("E: Unmet dependencies. Try 'apt --fix-broken install' with no packages (or specify a solution).", 100)
+
+
 def install(flags, items):
     packages = dpkg.database()
-    chosen = resolve(packages, items, "--reinstall" in flags)
+    lacks = half_way(packages)
+    if items or "--fix-broken" not in flags:
+        check_unmet(packages, items, lacks)
+    chosen = resolve(packages, items or lacks, "--reinstall" in flags)
     for package in chosen:
         line = f"{package.name} ({package.fields['Version']} Debian:12 [amd64])"
         if "--simulate" in flags:
