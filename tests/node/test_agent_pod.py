@@ -54,10 +54,11 @@ def test_it_may_be_cut_off_anywhere(node_factory, control_plane, tmp_path):
     pid = init_pid(worker, "box")
     control_plane.kubectl("rollout", "restart", "daemonset/sysbox-deploy", "--namespace=kube-system")
     node.put(json.dumps({"engine": "containerd", **CONFIG}).encode(), "/root/second.yaml")
-    node.popen("/usr/local/lib/berth/berth agent --config /root/second.yaml --listen 127.0.0.1:9999 >/tmp/second.log 2>&1")
+    node.run("systemd-run --quiet --unit second /usr/local/lib/berth/berth agent --config /root/second.yaml "
+             "--listen 127.0.0.1:9999")
     control_plane.kubectl("rollout", "status", "daemonset/sysbox-deploy", "--namespace=kube-system", "--timeout=110s")
     proven(worker, 300)
-    assert len(agents(worker)) >= 2, "two at once"
+    assert len(agents(worker)) >= 2, node.run("journalctl --unit second --no-pager", check=False).stdout
     node.run(["rm", DROP_IN])
     until(lambda: node.run(["test", "-s", DROP_IN], check=False).returncode == 0, 300, "one of them puts it back")
     proven(worker, 300)
