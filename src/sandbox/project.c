@@ -73,16 +73,23 @@ static int take(const struct settings *settings, int pool_fd, int claims_fd, uin
 	return r != 0 ? r : claim_take(claims_fd, project, id, other, err);
 }
 
+static bool is_own(int claims_fd, uint32_t project, const char *id)
+{
+	char owner[CLAIM_OWNER_MAX];
+
+	return claim_owner(claims_fd, project, owner, NULL) > 0 && strcmp(owner, id) == 0;
+}
+
 int project_choose(const struct settings *settings, int pool_fd, int claims_fd, const char *id,
 		   const char *layer_dir, uint32_t *project, struct error *err)
 {
-	uint32_t before = *project, chosen;
-	int r = layer_project(pool_fd, layer_dir, &chosen, err);
+	uint32_t before = *project, engines, chosen;
+	int r = layer_project(pool_fd, layer_dir, &engines, err);
 
 	if (r < 0)
 		return r;
-	if (!chosen)
-		chosen = before;
+	/* All of it is in that one already, also where the engine's was not to be had and would be now. */
+	chosen = before && (!engines || is_own(claims_fd, before, id)) ? before : engines;
 	r = chosen ? take(settings, pool_fd, claims_fd, chosen, id, err) : 1;
 	if (r > 0)
 		r = claim_new(claims_fd, pool_fd, &settings->projects, id, &chosen, err);

@@ -5,9 +5,9 @@
 #include "sandbox/settings.h"
 
 /*
- * The project the engine gave the layer (the one on `layer_dir`, a path below the pool's top or NULL);
- * where it gave none, the sandbox's own of before; else a new one of berth's range. It is claimed for
- * the sandbox. `project` is the one of its record, 0 for none, and what was chosen afterwards.
+ * The sandbox's own of before; else the project the engine gave the layer (the one on `layer_dir`, a path below
+ * the pool's top or NULL), unless what its last owner left in the stash counts there; else a new one of berth's range.
+ * It is claimed for the sandbox. `project` is the one of its record, 0 for none, and what was chosen afterwards.
  * -EEXIST: the layer is in a project of another sandbox that is still there.
  */
 int project_choose(const struct settings *settings, int pool_fd, int claims_fd, const char *id,

@@ -285,10 +285,12 @@ def case_projects_of_those_that_are_gone():
     stash.mkdir(parents=True)
     (stash / "file").write_text("x")
     starts(heir)
-    need(FIRST <= heir.project() <= LAST and project(heir.root / "layer") == heir.project(), "it shares a project")
+    number = heir.project()
+    need(FIRST <= number <= LAST and project(heir.root / "layer/merged") == number, f"{number}: it shares a project")
     need("project=4000003 " in os.readlink(POOL / "sandboxes/gone-2"), "the other's record is gone")
-    starts(heir)
     subprocess.run(["rm", "-rf", stash], check=True)
+    starts(heir)
+    need(heir.project() == number, "all of it is tagged once more")
 
 
 def case_no_project_left():
