@@ -163,16 +163,43 @@ int apt_install(struct change_context *ctx, const struct strv *items, struct err
 	return unpack_and_configure(ctx, WORDS, items, err);
 }
 
+/* Those whose unpacking was cut off. */
+static int half_unpacked(struct change_context *ctx, struct strv *ret, struct error *err)
+{
+	_cleanup_(package_db_release) struct package_db db = { 0 };
+	int r = package_db_read(ctx->host, PACKAGES_APT, &db, err);
+
+	for (size_t i = 0; r == 0 && i < db.len; i++) {
+		if (db.items[i].broken && !db.items[i].unpacked && strv_add(ret, db.items[i].name) < 0)
+			r = error_errno(err, ENOMEM, "repair the packages");
+	}
+	return r;
+}
+
+static const char *const AGAIN[] = { "-oDPkg::ConfigurePending=false", "--reinstall", "--fix-broken", "install", NULL };
+
+/*
+ * Asked for names, apt 3 resolves nothing for the sake of others, --fix-broken or not; and one that is only unpacked it does
+ * not unpack again ("Internal Error, No file name for"). So: what is half unpacked, then, asked for nothing, what these
+ * need. What fails on the way is told by the one who comes after.
+ */
+static void repair_by_steps(struct change_context *ctx)
+{
+	static const char *const NEEDED[] = { "-oDPkg::ConfigurePending=false", "--no-remove", "--fix-broken",
+					      "install", NULL };
+	_cleanup_(strv_release) struct strv half = STRV_INIT;
+	struct error ignored = ERROR_INIT;
+
+	if (half_unpacked(ctx, &half, &ignored) == 0 && half.len)
+		(void)unpack_and_configure(ctx, AGAIN, &half, &ignored);
+	(void)unpack_and_configure(ctx, NEEDED, NULL, &ignored);
+}
+
 int apt_repair(struct change_context *ctx, const struct strv *items, const struct strv *added,
 	       struct error *err)
 {
-	static const char *const WORDS[] = { "-oDPkg::ConfigurePending=false", "--reinstall",
-					     "--fix-broken", "install", NULL };
-	/* What a package half way in needs: apt looks for it by itself only where it is asked for nothing else. */
-	static const char *const NEEDED[] = { "-oDPkg::ConfigurePending=false", "--no-remove", "--fix-broken",
-					      "install", NULL };
 	_cleanup_(strv_release) struct strv all = STRV_INIT;
-	struct error first = ERROR_INIT, again = ERROR_INIT;
+	struct error first = ERROR_INIT;
 	int r = 0;
 
 	if (!added->len)
@@ -183,10 +210,11 @@ int apt_repair(struct change_context *ctx, const struct strv *items, const struc
 		r = strv_add_new(&all, items->items[i]);
 	if (r < 0)
 		return error_errno(err, r, "repair the packages");
-	r = unpack_and_configure(ctx, WORDS, &all, &first);
-	if (r == -EPROTO && strstr(first.message, "Unmet dependencies") &&
-	    unpack_and_configure(ctx, NEEDED, NULL, &again) == 0)
-		return unpack_and_configure(ctx, WORDS, &all, err);
+	r = unpack_and_configure(ctx, AGAIN, &all, &first);
+	if (r == -EPROTO && (strstr(first.message, "Unmet dependencies") || strstr(first.message, "Internal Error"))) {
+		repair_by_steps(ctx);
+		return unpack_and_configure(ctx, AGAIN, &all, err);
+	}
 	return r < 0 ? error_set(err, r, "%s", first.message) : 0;
 }
 
