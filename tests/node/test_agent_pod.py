@@ -1,10 +1,10 @@
 """The DaemonSet's pod in the middle of its work: killed, its node rebooted, its label taken away, replaced."""
 
-import json
 import os
 import random
 
 import kubelet_host
+import yaml
 from agent_host import until
 from chart_host import CONFIG, FLAGS, deploy, helm, prepare, proven, told
 from pod_host import DROP_IN, HANDLER, budget, init_pid, sandbox
@@ -53,7 +53,7 @@ def test_it_may_be_cut_off_anywhere(node_factory, control_plane, tmp_path):
     worker.run_pod(sandbox("box", disk="100M"))
     pid = init_pid(worker, "box")
     control_plane.kubectl("rollout", "restart", "daemonset/sysbox-deploy", "--namespace=kube-system")
-    node.put(json.dumps({"engine": "containerd", **CONFIG}).encode(), "/root/second.yaml")
+    node.put(yaml.safe_dump({"engine": "containerd", **CONFIG}).encode(), "/root/second.yaml")
     node.run("systemd-run --quiet --unit second /usr/local/lib/berth/berth agent --config /root/second.yaml "
              "--listen 127.0.0.1:9999")
     control_plane.kubectl("rollout", "status", "daemonset/sysbox-deploy", "--namespace=kube-system", "--timeout=110s")
