@@ -1,6 +1,7 @@
 /*
  * called PROGRAM SYMBOLS OUT ARGUMENT... - run the static-pie PROGRAM and append to OUT, in the order of their first
- * call, the names of its functions. SYMBOLS is what `nm PROGRAM` prints. For tools/link-order.
+ * call, the names of its functions. SYMBOLS has a line "ADDRESS t NAME" for each, and for nothing else: among the code of
+ * assembler are tables. For tools/link-order.
  *
  * Each function gets a breakpoint that is taken out when it is hit, also in children until they execute something else.
  */

@@ -99,6 +99,11 @@ static int make_whole(struct tagging *t, const char *name, const struct stat *st
 	return r;
 }
 
+static void kept_name(const struct stat *st, char ret[static KEPT_MAX])
+{
+	(void)snprintf(ret, KEPT_MAX, "%ju", (uintmax_t)st->st_ino);
+}
+
 /*
  * What has several names stays one file: whoever has made millions of them would get millions of inodes. 1: it was made
  * before, under another of its names. Where the new one has as many names as a file may have, another is made.
@@ -110,7 +115,7 @@ static int link_again(struct tagging *t, const struct stat *st)
 	/* The last of its names is the only one by then. */
 	if (!t->kept)
 		return 0;
-	(void)snprintf(kept, sizeof(kept), "%ju", (uintmax_t)st->st_ino);
+	kept_name(st, kept);
 	if (unlinkat(t->side->fd, REMADE, 0) < 0 && errno != ENOENT)
 		return -errno;
 	if (linkat(t->side->fd, kept, t->side->fd, REMADE, 0) == 0)
@@ -126,7 +131,7 @@ static int keep(struct tagging *t, const struct stat *st)
 
 	if (st->st_nlink < 2)
 		return 0;
-	(void)snprintf(kept, sizeof(kept), "%ju", (uintmax_t)st->st_ino);
+	kept_name(st, kept);
 	t->kept = true;
 	return linkat(t->side->fd, REMADE, t->side->fd, kept, 0) < 0 ? -errno : 0;
 }

@@ -142,14 +142,16 @@ int stash_holds(int pool_fd, const char *id, struct error *err)
 	_cleanup_(strv_release) struct strv kinds = STRV_INIT;
 	int r = find_kinds(pool_fd, &kinds, err);
 
+	if (r < 0)
+		return r;
 	strv_foreach (&kinds, i, kind) {
-		_cleanup_fd_ int waiting = r < 0 ? -EBADF : volume_open(pool_fd, POOL_STASH, kind, id);
-		_cleanup_fd_ int begun = r < 0 ? -EBADF : volume_open(pool_fd, POOL_RESTORE, kind, id);
+		_cleanup_fd_ int waiting = volume_open(pool_fd, POOL_STASH, kind, id);
+		_cleanup_fd_ int begun = volume_open(pool_fd, POOL_RESTORE, kind, id);
 
 		if (waiting >= 0 || begun >= 0)
 			return 1;
 	}
-	return r;
+	return 0;
 }
 
 int stash_restore(int pool_fd, const char *id, unsigned *ret_restored, struct error *err)
