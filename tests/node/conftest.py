@@ -12,8 +12,10 @@ import sys
 
 import pytest
 
+import crashes
 import environment
 import recipe
+import vm
 from image import build_all
 from vm import Node
 
@@ -78,11 +80,18 @@ def node(suite, node_factory):
     return node_factory(suite)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def nodes_of_the_file():
+    """No node of the files before is this one's affair."""
+    vm.made.clear()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """Put the consoles of the nodes in use under a failed test."""
+    """Put the consoles of the nodes in use under a failed test, and whether a kernel crashed with it."""
     report = (yield).get_result()
     if report.failed:
+        crashes.note(item, vm.made)
         for node in getattr(getattr(item, "node_factory", None), "nodes", []):
             report.sections.append((f"console of {node.name}", node.serial_tail()))
 

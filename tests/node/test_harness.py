@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import crashes
 import states
 from environment import HERE, cache_dir
 from setups import CONTAINER_IMAGE, DOCKER_KEY, apt_install, docker_packages, install_docker
@@ -293,3 +294,13 @@ def test_states_nobody_uses_are_removed_and_what_others_stand_on_is_not(node_fac
     user.close()
     for node in (base, top):
         states.remove(node.state)
+
+
+def test_a_crash_of_its_kernel_is_told_by_its_console(node_factory):
+    node = node_factory("trixie")
+    assert crashes.crash(node.console()) is None
+    node.popen("echo 1 > /proc/sys/kernel/sysrq; echo c > /proc/sysrq-trigger")
+    deadline = time.monotonic() + 60
+    while not crashes.crash(node.console()) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert "sysrq" in crashes.crash(node.console())

@@ -29,6 +29,8 @@ _BOOT_SECONDS = 40
 _SERIAL_LOGS_KEPT = 40
 _numbers = itertools.count(1)
 _alive = set()
+# All of this process: a node that a failed set-up has closed still has its console's log.
+made = []
 
 
 class Node:
@@ -64,6 +66,7 @@ class Node:
         self._shell = Shell(keys().client, keys().host_public, self._folder)
         self._cleanup.callback(self._shell.close)
         _alive.add(self)
+        made.append(self)
 
     @classmethod
     def derive(cls, key, setup, *, base=None, suite="trixie", cpus=2, memory=2048, disks=()):
@@ -203,10 +206,13 @@ class Node:
         """Make a TCP port of the node reachable until it is switched off; returns the port here."""
         return self._require_on().forward(guest_port)
 
+    def console(self):
+        """All that it printed on its console."""
+        return self.serial_log.read_text(errors="replace") if self.serial_log.exists() else ""
+
     def serial_tail(self, lines=40):
         """The last lines of its console."""
-        text = self.serial_log.read_text(errors="replace") if self.serial_log.exists() else ""
-        return f"--- end of {self.serial_log} ---\n{tail(text, lines)}"
+        return f"--- end of {self.serial_log} ---\n{tail(self.console(), lines)}"
 
     @property
     def accelerated(self):
