@@ -1,13 +1,14 @@
 """The agent on a node of a real API server, with the chart's own rights: what it tells, and what it waits for."""
 
 import json
+import os
 import subprocess
 import sys
 import time
 
 import budget_host
 import pytest
-from agent_host import get, log, metrics, until, until_ready
+from agent_host import get, log, metrics, repaired, until, until_ready
 from environment import HERE
 
 sys.path.append(str(HERE.parent / "kube"))
@@ -35,19 +36,30 @@ def install_chart(cluster):
     return cluster.get("daemonset", "--namespace", NAMESPACE)["items"][0]["spec"]["template"]["spec"]["serviceAccountName"]
 
 
-def give_token(node, cluster, account):
+def give_token(node, cluster, account, name=NAME):
     node.run(["mkdir", "-p", "/root/account"])
-    node.run(["tee", "/root/account/token"], input=cluster.token_for(account, NAMESPACE, node=NAME))
+    node.run(["tee", "/root/account/token"], input=cluster.token_for(account, NAMESPACE, node=name))
     node.run(["tee", "/root/account/ca.crt"], input=cluster.ca.read_text(encoding="utf-8"))
     node.run(["tee", "/root/account/namespace"], input=NAMESPACE)
 
 
-def object_of(cluster):
-    return cluster.get("node", NAME)
+def start_agent(node, cluster, account, name=NAME):
+    """The agent of node *name*, with the rights of *account*; it is ready when this returns."""
+    node.forward(6443, cluster.port)
+    give_token(node, cluster, account, name)
+    config = node.read("/etc/berth/config.yaml")
+    config += "kubernetes:\n  server: https://127.0.0.1:6443\n  credentials: /root/account\n"
+    node.run(["tee", "/etc/berth/config.yaml"], input=config)
+    node.run(["systemd-run", "--unit", "berth-agent", "berth", "agent", "--node", name])
+    until_ready(node)
 
 
-def condition(cluster):
-    found = [c for c in object_of(cluster)["status"].get("conditions", []) if c["type"] == "SandboxHostReady"]
+def object_of(cluster, name=NAME):
+    return cluster.get("node", name)
+
+
+def condition(cluster, name=NAME):
+    found = [c for c in object_of(cluster, name)["status"].get("conditions", []) if c["type"] == "SandboxHostReady"]
     return (found[0]["status"], found[0]["reason"]) if found else (None, None)
 
 
@@ -63,19 +75,16 @@ def requests(node):
     return sum(value for name, value in metrics(node).items() if name.startswith("berth_kube_requests_total"))
 
 
-def test_a_node_of_a_cluster(module_node_factory, cluster):
-    account = install_chart(cluster)
+@pytest.fixture(scope="module")
+def account(cluster):
+    return install_chart(cluster)
+
+
+def test_a_node_of_a_cluster(node_factory, cluster, account):
     cluster.make_node(NAME, taints=[STARTUP, "sandbox-runtime=sysbox:NoSchedule"])
 
-    node = budget_host.derive(module_node_factory)
-    node.forward(6443, cluster.port)
-    give_token(node, cluster, account)
-    config = node.read("/etc/berth/config.yaml")
-    config = config.decode() if isinstance(config, bytes) else config
-    config += "kubernetes:\n  server: https://127.0.0.1:6443\n  credentials: /root/account\n"
-    node.run(["tee", "/etc/berth/config.yaml"], input=config)
-    node.run(["systemd-run", "--unit", "berth-agent", "berth", "agent", "--node", NAME])
-    until_ready(node)
+    node = budget_host.derive(node_factory)
+    start_agent(node, cluster, account)
     until(lambda: condition(cluster) == ("True", "Proven"), 60, "the condition\n" + log(node))
     until(lambda: labels(cluster).get("sysbox-runtime") == "running", 60, "the label")
     until(lambda: taints(cluster) == ["sandbox-runtime=sysbox:NoSchedule"], 60, "the start-up taint alone is gone")
@@ -130,3 +139,36 @@ def test_a_node_of_a_cluster(module_node_factory, cluster):
           "the slot was given back\n" + log(node))
     assert node.run(["docker", "inspect", "--format", "{{.State.Running}}", "tenant"]).stdout.strip() == "true"
     print(f"requests of the whole test: {requests(node):.0f}")
+
+
+def resident(node):
+    """KiB that the agent has in memory."""
+    return int(node.run("awk '/^VmRSS/ { print $2 }' /proc/$(systemctl show --property MainPID --value berth-agent)/status").stdout)
+
+
+def test_an_hour_without_its_api_server(node_factory, cluster, account):
+    name, hour = "worker-2", int(os.environ.get("AWAY_SECONDS", "3600"))
+    cluster.make_node(name)
+    node = budget_host.derive(node_factory)
+    start_agent(node, cluster, account, name)
+    until(lambda: condition(cluster, name) == ("True", "Proven"), 120, "the condition\n" + log(node))
+    budget_host.start(node, "tenant")
+    cluster.stop()
+    until(lambda: metrics(node)['berth_fault_active{fault="api-unreachable"}'] == 1, 600, "said")
+    asked, size, begun = requests(node), resident(node), time.monotonic()
+
+    # It keeps its node right meanwhile, and asks ever more rarely.
+    time.sleep(hour / 2)
+    node.run("kill -KILL $(pidof dockerd)")
+    until(lambda: repaired(node, "docker-dead") == 1, 240, "repaired\n" + log(node))
+    time.sleep(max(0, begun + hour - time.monotonic()))
+    until_ready(node)
+    print(f"{hour} s without: {requests(node) - asked:.0f} requests, {resident(node) - size} KiB more resident")
+    assert requests(node) - asked <= 12 + hour / 240 and resident(node) - size < 512
+
+    cluster.start()
+    back = time.monotonic()
+    until(lambda: metrics(node)['berth_fault_active{fault="api-unreachable"}'] == 0, 600, "it is back\n" + log(node))
+    print(f"told again {time.monotonic() - back:.0f} s after it was back")
+    assert condition(cluster, name) == ("True", "Proven")
+    assert node.run(["docker", "inspect", "--format", "{{.State.Running}}", "tenant"]).stdout.strip() == "true"
