@@ -32,6 +32,12 @@ static int describe(struct change_context *ctx, const struct change *change, str
 	return 0;
 }
 
+/* Refused before the first change of all, where that can be told. */
+static int prepare(struct change_context *ctx, const struct change *change, struct error *err)
+{
+	return file_state_writable(ctx->host, change->target, err);
+}
+
 static int capture(struct change_context *ctx, const struct change *change, json_t **ret_before,
 		   struct error *err)
 {
@@ -59,6 +65,7 @@ const struct change_kind change_file = {
 	.repeats = true,
 	.holds = holds,
 	.describe = describe,
+	.prepare = prepare,
 	.capture = capture,
 	.apply = apply,
 	.undo = undo,

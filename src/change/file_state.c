@@ -1,6 +1,8 @@
 #include "change/file_state.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 
 #include "change/backup.h"
 
@@ -48,6 +50,40 @@ int file_state_read(const struct host *host, const char *path, struct file_state
 	state.gid = st.st_gid;
 	digest_hex(state.data, state.len, state.sha256);
 	*ret = state;
+	return 0;
+}
+
+/* 1: somebody has said that it is not to be changed; file systems without such flags say nothing. */
+static int is_immutable(const struct host *host, const char *path)
+{
+	_cleanup_fd_ int fd = host_open(host, path, O_RDONLY | O_NONBLOCK, 0);
+	int flags = 0;
+
+	return fd >= 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & (FS_IMMUTABLE_FL | FS_APPEND_FL));
+}
+
+int file_state_writable(const struct host *host, const char *path, struct error *err)
+{
+	_cleanup_free_ char *dir = strdup(path);
+	_cleanup_fd_ int fd = -ENOENT;
+
+	/* The nearest folder that is there: the rest would be made in it. */
+	for (char *slash; fd == -ENOENT && dir && (slash = strrchr(dir, '/'));) {
+		slash[slash == dir] = '\0';
+		fd = host_open(host, dir, O_PATH | O_DIRECTORY, 0);
+		if (slash == dir)
+			break;
+	}
+	if (!dir)
+		return error_errno(err, ENOMEM, "look at '%s'", path);
+	if (fd < 0)
+		return error_errno(err, fd, "open the folder of '%s'", path);
+	if (faccessat(fd, ".", W_OK, AT_EACCESS) < 0 && errno == EROFS)
+		return error_set(err, EROFS, "'%s' is to be written, and '%s' is on a read-only file system: mount it writable and "
+				 "run again", path, dir);
+	if (is_immutable(host, path) || is_immutable(host, dir))
+		return error_set(err, EPERM, "'%s' is to be written, and somebody has made %s immutable: chattr -i -a it, if that is "
+				 "not meant any more, and run again", path, is_immutable(host, path) ? "it" : "its folder");
 	return 0;
 }
 

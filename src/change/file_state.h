@@ -31,6 +31,12 @@ bool file_state_is(const struct file_state *state, const void *data, size_t len)
 /* {"exists", "sha256", "mode", "uid", "gid", "missing": [parents that do not exist]}, content backed up. */
 int file_state_capture(const struct host *host, const char *path, json_t **ret, struct error *err);
 
+/*
+ * Could it be written, as far as that can be told without trying? 0; -EROFS: its file system is read-only, -EPERM: it, or
+ * the folder it is in, is immutable (chattr +i, +a).
+ */
+int file_state_writable(const struct host *host, const char *path, struct error *err);
+
 /* Make the parents, write atomically, note {"sha256"}; unit files ask for a daemon-reload. */
 int file_state_put(struct change_context *ctx, const char *path, const void *data, size_t len,
 		   const struct file_attrs *attrs, json_t **ret_after, struct error *err);

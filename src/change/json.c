@@ -1,7 +1,7 @@
 /*
  * Members of a JSON file, the rest of its bytes kept.
  * want: {"set": [[["log-opts", "max-size"], "10m"], ...], "validate": [program, word...] or absent}: the
- * program is called with the candidate's path behind its words before the file is replaced.
+ * program is called with /dev/stdin behind its words, and the candidate there, before the file is replaced.
  */
 #include "base/diff.h"
 #include "base/json_edit.h"
@@ -106,14 +106,14 @@ static int capture(struct change_context *ctx, const struct change *change, json
 	return file_state_capture(ctx->host, change->target, ret_before, err);
 }
 
-/* Ask the program the file is for; one that is not there, or does not know how, has no objection. */
-static int validate(struct change_context *ctx, const struct change *change,
-		    const struct strbuf *text, struct error *err)
+/*
+ * Ask the program the file is for; one that is not there, or does not know how, has no objection. It reads the candidate
+ * from its standard input: there is no file of it that could be left behind.
+ */
+static int validate(struct change_context *ctx, const struct change *change, const struct strbuf *text, struct error *err)
 {
-	static const char CANDIDATE[] = STATE_DIR "/candidate.json";
-	static const struct file_attrs ATTRS = { .mode = 0600 };
 	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	struct spawn_options options = { .timeout_ms = 60000 };
+	const struct spawn_options options = { .timeout_ms = 60000, .input = text->data, .input_len = text->len };
 	const json_t *words = json_object_get(change->want, "validate");
 	_cleanup_(strv_release) struct strv argv = STRV_INIT;
 	_cleanup_free_ char *program = NULL;
@@ -128,16 +128,27 @@ static int validate(struct change_context *ctx, const struct change *change,
 	program = argv.len ? host_find_program(ctx->host, argv.items[0]) : NULL;
 	if (r < 0 || !program)
 		return r;
-	r = host_write(ctx->host, CANDIDATE, strbuf_str(text), text->len, &ATTRS, err);
-	if (r == 0)
-		r = strv_add(&argv, CANDIDATE);
+	r = strv_add(&argv, "/dev/stdin");
 	if (r == 0)
 		r = host_run(ctx->host, (const char *const *)argv.items, &options, &result, err);
-	(void)host_remove(ctx->host, CANDIDATE, NULL);
 	if (r < 0 || result.exit_code == 0 || strstr(strbuf_str(&result.err), "unknown flag"))
 		return r;
-	return error_set(err, EINVAL, "'%s' would not be accepted by %s: %.300s; nothing was changed",
+	return error_set(err, EINVAL, "'%s' would not be accepted by %s: %.300s; the file was not changed",
 			 change->target, argv.items[0], strbuf_str(&result.err));
+}
+
+/* Before the first change of all: what would be refused, or could not be written, is refused while Docker still runs. */
+static int prepare(struct change_context *ctx, const struct change *change, struct error *err)
+{
+	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
+	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
+	int r = read_valid(ctx, change->target, &now, err);
+
+	if (r == 0)
+		r = edited(&now, change, &text, err);
+	if (r == 0)
+		r = file_state_writable(ctx->host, change->target, err);
+	return r < 0 ? r : validate(ctx, change, &text, err);
 }
 
 static int apply(struct change_context *ctx, const struct change *change, const json_t *before,
@@ -319,6 +330,7 @@ const struct change_kind change_json = {
 	.repeats = true,
 	.holds = holds,
 	.describe = describe,
+	.prepare = prepare,
 	.capture = capture,
 	.apply = apply,
 	.unite_want = unite_want,

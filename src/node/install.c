@@ -5,8 +5,12 @@
 #include "node/carry_out.h"
 #include "node/judge.h"
 #include "node/stage.h"
+#include "step/table.h"
 
-/* Get what is needed from outside for the whole plan: after this, no network is needed. */
+/*
+ * Get what is needed from outside for the whole plan (after this, no network is needed), and find out what would be
+ * refused in the middle.
+ */
 static int prepare(struct node *node, const struct plan *plan, struct error *err)
 {
 	struct stage stage = { 0 };
@@ -19,7 +23,7 @@ static int prepare(struct node *node, const struct plan *plan, struct error *err
 			continue;
 		if (!stage.name)
 			stage_begin(&stage, node, "fetch", "fetch",
-				    "what is needed from outside is here; nothing was changed so far");
+				    "all that is needed is here and will be taken; nothing was changed so far");
 		r = c->kind->prepare(&node->ctx.change, c, err);
 		if (r < 0)
 			r = error_context(err, "%s", c->step);
@@ -78,14 +82,18 @@ static int close_cut_off(struct node *node, const struct plan *plan, struct erro
 	return r;
 }
 
-static int settle(struct node *node, struct error *err)
+/* Of a step by itself nothing is settled but what ran before it stopped Docker. */
+static int settle(struct node *node, const char *only, struct error *err)
 {
 	for (const struct step *const *s = steps; *s; s++) {
-		int r = (*s)->settle ? (*s)->settle(&node->ctx, err) : 0;
+		bool now = (*s)->settle && (!only || *s == &step_services);
+		int r = now ? (*s)->settle(&node->ctx, err) : 0;
 
 		if (r < 0)
 			return error_context(err, "%s", (*s)->name);
 	}
+	if (only)
+		return 0;
 	for (size_t i = 0; i < node->journal.len; i++) {
 		const struct change_kind *kind = cut_off(&node->journal.entries[i]);
 
@@ -208,7 +216,7 @@ int node_install(struct node *node, const char *only, const char *command, struc
 	if (r == 0)
 		r = prove(node, only, report, err);
 	r = end_triggers(node, r, err);
-	if (r == 0 && !only)
-		r = settle(node, err);
+	if (r == 0)
+		r = settle(node, only, err);
 	return r < 0 ? r : 1;
 }

@@ -1,5 +1,9 @@
 #include "change_fixture.h"
 
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
 #include "change/file_state.h"
 
 #define TARGET "/etc/systemd/system/a.service.d/50-berth.conf"
@@ -167,6 +171,34 @@ static void a_lost_backup_is_an_error(void **state)
 	assert_text("/etc/x", "new\n");
 }
 
+/* 0, or not where the file system knows no such flags, or may not set them. */
+static int set_flags(const char *path, int flags)
+{
+	_cleanup_fd_ int fd = open(real(path), O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : ioctl(fd, FS_IOC_SETFLAGS, &flags);
+}
+
+static void what_cannot_be_written_is_refused_before(void **state)
+{
+	const struct change *c;
+	struct error err = ERROR_INIT;
+
+	put("/etc/x", "old\n");
+	c = plan_text("/etc/x", "new\n", 0644);
+	must(c->kind->prepare(&ctx, c, &must_err));
+	if (set_flags("/etc/x", FS_IMMUTABLE_FL) < 0)
+		skip();
+	assert_int_equal(c->kind->prepare(&ctx, c, &err), -EPERM);
+	assert_says(err.message, "'/etc/x' is to be written, and somebody has made it immutable");
+	assert_int_equal(set_flags("/etc/x", 0), 0);
+	assert_int_equal(set_flags("/etc", FS_IMMUTABLE_FL), 0);
+	assert_int_equal(c->kind->prepare(&ctx, c, &err), -EPERM);
+	assert_says(err.message, "its folder immutable");
+	assert_int_equal(set_flags("/etc", 0), 0);
+	must(c->kind->prepare(&ctx, c, &must_err));
+}
+
 static void states_of_files(void **state)
 {
 	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
@@ -198,6 +230,7 @@ int main(void)
 		change_test(undo_of_a_cut_off_change),
 		change_test(only_regular_files_are_touched),
 		change_test(a_lost_backup_is_an_error),
+		change_test(what_cannot_be_written_is_refused_before),
 		change_test(states_of_files),
 	};
 

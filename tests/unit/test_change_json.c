@@ -230,14 +230,15 @@ static void the_program_is_asked(void **state)
 	const struct change *c = plan_validated();
 	struct error err = ERROR_INIT;
 
-	must(host_mkdirs(&host, STATE_DIR, 0700, NULL, &must_err));
-	put_program("dockerd", "grep -q debug \"$HOST_ROOT$3\" && echo 'it is broken' >&2; exit 1");
+	put_program("dockerd", "grep -q debug \"$3\" && echo 'it is broken' >&2; exit 1");
+	/* Before the first change of all, and once more with what is there then. */
+	assert_int_equal(c->kind->prepare(&ctx, c, &err), -EINVAL);
+	assert_says(err.message, "would not be accepted by dockerd: it is broken");
 	must(c->kind->capture(&ctx, c, &before, &must_err));
 	assert_int_equal(c->kind->apply(&ctx, c, before, &after, &err), -EINVAL);
 	assert_says(err.message, "would not be accepted by dockerd: it is broken");
 	assert_false(is_there(TARGET));
-	assert_false(is_there(STATE_DIR "/candidate.json"));
-	assert_true(was_called("dockerd --validate --config-file " STATE_DIR "/candidate.json\n"));
+	assert_true(was_called("dockerd --validate --config-file /dev/stdin\n"));
 }
 
 static void programs_that_have_no_objection(void **state)
