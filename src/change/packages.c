@@ -12,6 +12,8 @@
 #include "change/package_manager.h"
 #include "change/residue.h"
 #include "change/triggers.h"
+#include "engine/containerd.h"
+#include "host/kubelet.h"
 
 static int read_db(struct change_context *ctx, struct package_db *ret, struct error *err)
 {
@@ -324,6 +326,41 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	return note_added(ctx, before, ret_after, err);
 }
 
+/* The engine that a kubelet came to use since: its pods would end with it. Taken out of `names`, and said. */
+static int keep_engine(struct change_context *ctx, struct strv *names, struct strbuf *why)
+{
+	static const char *const ENGINE[] = { "containerd", "containerd.io", "runc" };
+	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
+	struct strv rest = STRV_INIT;
+	const struct unit_state *u;
+	bool used = kubelet_read(ctx->host, &kubelet) > 0 && kubelet_uses(&kubelet, CONTAINERD_SOCKET);
+	bool kept = false;
+	int r = 0;
+
+	/* One that is down at the moment does not say what it uses. */
+	if (!used && !kubelet.pid && context_unit(ctx, "kubelet.service", &u, NULL) == 0)
+		used = unit_is(u->enabled, "enabled");
+	for (size_t i = 0; used && r == 0 && i < names->len; i++) {
+		bool engine = false;
+
+		for (size_t j = 0; j < ARRAY_SIZE(ENGINE); j++)
+			engine = engine || strcmp(names->items[i], ENGINE[j]) == 0;
+		if (engine)
+			strbuf_printf(why, "%s%s", kept ? ", " : "", names->items[i]);
+		else
+			r = strv_add(&rest, names->items[i]);
+		kept = kept || engine;
+	}
+	if (kept) {
+		strbuf_puts(why, ": this node's kubelet runs its pods with it; remove it when the node has left its cluster");
+		strv_release(names);
+		*names = rest;
+	} else {
+		strv_release(&rest);
+	}
+	return r;
+}
+
 /* Those of the record that are still there, less those somebody else needs by now. */
 static int removable(struct change_context *ctx, const struct change_record *record,
 		     struct strv *ret, struct strbuf *why, struct error *err)
@@ -346,6 +383,8 @@ static int removable(struct change_context *ctx, const struct change_record *rec
 		if (!noted || json_has_string(noted, added.items[i]))
 			r = strv_add(ret, added.items[i]);
 	}
+	if (r == 0)
+		r = keep_engine(ctx, ret, why);
 	if (r < 0 || !ret->len)
 		return r;
 	r = manager->simulate_remove(ctx, ret, &others, err);

@@ -3,6 +3,7 @@
 #include "change/containers.h"
 #include "change/docker_data.h"
 #include "change/engine_restart.h"
+#include "change/pool_space.h"
 #include "change/tree.h"
 #include "change/tree_copy.h"
 #include "node/node.h"
@@ -45,47 +46,54 @@ static bool has_parts(const struct journal *journal)
 	return false;
 }
 
-/* What the other parts of the pool would take where they go back to: inner data of sandboxes, stashed or not. */
-static int other_parts(struct node *node, uint64_t *ret, struct error *err)
+/* What of the pool would be copied to where it goes back: Docker's data, and inner data of sandboxes, stashed or not. */
+static int parts_usage(struct node *node, struct tree_usage *ret_docker, struct tree_usage *ret_others, struct error *err)
 {
-	*ret = 0;
+	*ret_docker = *ret_others = (struct tree_usage){ 0 };
 	for (size_t i = 0; i < node->journal.len; i++) {
 		const struct journal_entry *e = &node->journal.entries[i];
 		bool goes_back = json_get_string(e->want, "place") || json_get_string(e->want, "into");
-		struct tree_usage usage = { 0 };
+		bool is_docker = strcmp(e->target, POOL_DIR "/docker") == 0;
+		struct tree_usage *sum = is_docker ? ret_docker : ret_others, usage = { 0 };
 		int r;
 
 		if (!journal_in_force(e) || strcmp(e->kind, "pool-dir") != 0 || !goes_back ||
-		    strcmp(e->target, POOL_DIR "/docker") == 0 || !host_exists(&node->host, e->target))
+		    !host_exists(&node->host, e->target))
+			continue;
+		/* Which is not moved back. */
+		if (is_docker && docker_data_is_skeleton(&node->host, e->target) > 0)
 			continue;
 		r = tree_usage(&node->host, e->target, &usage, err);
 		if (r < 0)
 			return r;
-		*ret += tree_copy_needs(&usage);
+		sum->bytes += usage.bytes;
+		sum->inodes += usage.inodes;
 	}
 	return 0;
 }
 
-static int refuse_data(const struct data_summary *data, uint64_t others, uint64_t available, struct error *err)
+static int refuse_data(const struct data_summary *data, uint64_t others, uint64_t inodes, const struct fsinfo *disk,
+		       struct error *err)
 {
+	static const char WAYS_OUT[] = "free space there, remove what is not needed, or lose it all with --delete-data; nothing was "
+				       "changed";
 	char needed[UNITS_MAX], rest[UNITS_MAX], have[UNITS_MAX];
 
-	size_format(data->bytes, needed);
-	size_format(others, rest);
-	size_format(available, have);
+	if (inodes > disk->inodes_available)
+		return error_set(err, ENOSPC, "the pool holds %" PRIu64 " files and directories, and /var/lib has room for %" PRIu64
+				 ": %s", inodes, disk->inodes_available, WAYS_OUT);
 	return error_set(err, ENOSPC,
 			 "Docker's data (%" PRIu64 " images, %" PRIu64 " containers, %" PRIu64 " volumes: %s) and what else is on the "
-			 "pool (%s) does not fit on /var/lib (%s free): free space there, remove what is not needed, or lose it all "
-			 "with --delete-data; nothing was changed",
-			 data->images, data->containers, data->volumes, needed, rest, have);
+			 "pool (%s) does not fit on /var/lib (%s free): %s",
+			 data->images, data->containers, data->volumes, size_format(data->bytes, needed), size_format(others, rest),
+			 size_format(disk->available, have), WAYS_OUT);
 }
 
 /* Does the tenants' data fit where it would go back to? Asked before anything is touched. */
 static int check_data(struct node *node, bool delete_data, struct error *err)
 {
-	_cleanup_fd_ int fd = -EBADF;
 	struct data_summary data = { 0 };
-	uint64_t others = 0;
+	struct tree_usage docker, others, all;
 	struct fsinfo info;
 	int r;
 
@@ -101,14 +109,16 @@ static int check_data(struct node *node, bool delete_data, struct error *err)
 	r = docker_data_present(&node->host, POOL_DIR "/docker", &data);
 	if (r < 0)
 		return error_errno(err, r, "look at '%s'", POOL_DIR "/docker");
-	r = other_parts(node, &others, err);
+	r = parts_usage(node, &docker, &others, err);
+	if (r == 0)
+		r = pool_space(&node->host, DOCKER_DATA, &info, err);
 	if (r < 0)
 		return r;
-	fd = host_open(&node->host, "/var/lib", O_RDONLY | O_DIRECTORY, 0);
-	r = fd < 0 ? error_errno(err, fd, "open '/var/lib'") : fsinfo_fd(fd, &info, err);
-	if (r < 0 || data.bytes + (data.bytes >> 4) + others < info.available)
-		return r;
-	return refuse_data(&data, others, info.available, err);
+	all = (struct tree_usage){ .bytes = docker.bytes + others.bytes, .inodes = docker.inodes + others.inodes };
+	/* As each copy will ask for it. */
+	if (tree_copy_needs(&all) <= info.available && all.inodes <= info.inodes_available)
+		return 0;
+	return refuse_data(&data, others.bytes, all.inodes, &info, err);
 }
 
 static int undo_one(struct node *node, const struct journal_entry *e, struct undo_summary *summary,
