@@ -86,21 +86,23 @@ static int both_have_content(const struct move_names *names, struct error *err)
 
 /* ---- holds ---- */
 
-static int fits_capacity(struct change_context *ctx, const struct change *change, struct error *err)
+static int fits_capacity(struct change_context *ctx, const struct change *change, const struct move_names *names,
+			 struct error *err)
 {
 	char is[UNITS_MAX], need[UNITS_MAX], have[UNITS_MAX];
-	json_int_t capacity = json_get_int(change->want, "capacity", 0);
-	struct tree_usage usage;
+	json_int_t capacity = json_get_int(change->want, "capacity", -1);
+	struct tree_usage usage, left = { 0 };
 	int r;
 
-	if (capacity <= 0)
+	if (capacity < 0)
 		return 0;
 	r = tree_usage(ctx->host, change->target, &usage, err);
-	if (r < 0 || tree_copy_needs(&usage) <= (uint64_t)capacity)
+	(void)tree_usage(ctx->host, names->partial, &left, NULL);
+	if (r < 0 || tree_copy_needs(&usage) <= (uint64_t)capacity + left.bytes)
 		return r;
 	return error_set(err, ENOSPC,
-			 "'%s' holds %s, which needs %s in the pool, and the pool is to "
-			 "have %s",
+			 "'%s' holds %s, which needs %s in the pool, and the pool can take %s: set a larger pool.size, free space "
+			 "on the disk it lies on, or remove what is not needed (docker system prune)",
 			 change->target, size_format(usage.bytes, is),
 			 size_format(tree_copy_needs(&usage), need),
 			 size_format((uint64_t)capacity, have));
@@ -135,7 +137,7 @@ static int holds(struct change_context *ctx, const struct change *change, struct
 	}
 	if (now.to == TREE_FULL)
 		return both_have_content(&names, err);
-	return fits_capacity(ctx, change, err);
+	return fits_capacity(ctx, change, &names, err);
 }
 
 static int describe(struct change_context *ctx, const struct change *change, struct strbuf *out,

@@ -19,8 +19,8 @@
  * "-" is absent. At every moment the data is complete in T or in O, and O goes only by
  * move_discard_old, when the data in its new place has been proven.
  *
- * want: {"to": directory, "capacity": bytes (optional, of a pool yet to be made: what does not fit
- * is refused when planning)}. after: {"old": O or null}.
+ * want: {"to": directory, "capacity": bytes the pool has room for (optional: what does not fit is refused when
+ * planning)}. after: {"old": O or null}.
  *
  * Back: D is copied to <target>.berth-partial, synced, compared; D renamed to <to>.berth-back,
  * which says that the former is complete; that renamed to T; then O and <to>.berth-back go.

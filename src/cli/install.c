@@ -13,8 +13,12 @@ static int finish(const struct arguments *args, int r, uint64_t ms)
 		ui_event(json_pack("{s:s, s:b, s:I}", "event", "end", "changed", r, "ms", (json_int_t)ms));
 	if (args->json || args->quiet || args->evict)
 		return EXIT_DONE;
-	if (r)
+	if (r && args->step)
+		printf("Step '%s' is done. (%s)\n", args->step, elapsed);
+	else if (r)
 		printf("This machine is a sandbox host. (%s)\n", elapsed);
+	else if (args->step)
+		printf("Nothing to do: step '%s' is as the settings say.\n", args->step);
 	else
 		puts("Nothing to do: this machine is as the settings say.");
 	return EXIT_DONE;

@@ -128,7 +128,6 @@ int node_clean_up(struct node *node, struct error *err)
 		"/etc/passwd",	"/etc/group",		 "/etc/shadow",
 		"/etc/gshadow", "/etc/subuid",		 "/etc/subgid",
 	};
-	static const char CANDIDATE[] = STATE_DIR "/candidate.json";
 	const struct journal *journal = &node->journal;
 	const struct journal_entry *packages = journal_unfinished(journal, "packages", "packages");
 	int r = apt_clean_up(&node->host, err);
@@ -149,10 +148,8 @@ int node_clean_up(struct node *node, struct error *err)
 		if (config && *config == '/')
 			host_drop_temp(&node->host, config);
 	}
-	host_drop_temp(&node->host, CANDIDATE);
 	node->ctx.change.reload_needed = true;
-	r = host_exists(&node->host, CANDIDATE) ? host_remove(&node->host, CANDIDATE, err) : 0;
-	return r < 0 ? r : resume_changes(node, err);
+	return resume_changes(node, err);
 }
 
 int node_check(struct node *node, struct report *report, struct error *err)
@@ -172,11 +169,26 @@ int node_check(struct node *node, struct report *report, struct error *err)
 	return 0;
 }
 
+/* A step by itself: Docker is started again where the step stops it, and not moved away under what runs. */
+static int complete_step(struct node *node, const char *only, struct plan *plan, struct error *err)
+{
+	const struct step_context *ctx = &node->ctx;
+	bool beneath = step_find(only)->beneath_docker && spec_has_docker(ctx->spec) && ctx->facts.docker_running;
+
+	if (plan->len && beneath && !mount_table_at(&ctx->facts.mounts, DOCKER_DATA))
+		return error_set(err, EBUSY, "Docker runs on the root disk, and step '%s' is not done by itself beneath it: run berth "
+				 "install, or stop Docker first", only);
+	if (!plan_find(plan, &change_stop, "docker.service"))
+		return 0;
+	return plan_add(plan, &node->ctx.change, &change_start, "docker.service", json_pack("{s:b}", "again", 1), NULL, NULL,
+			err);
+}
+
 int node_plan(struct node *node, const char *only, struct plan *ret, struct error *err)
 {
-	for (const struct step *const *s = steps; *s; s++) {
-		int r;
+	int r;
 
+	for (const struct step *const *s = steps; *s; s++) {
 		if (!(*s)->plan || !step_wanted(*s, &node->spec) ||
 		    (only && strcmp(only, (*s)->name) != 0))
 			continue;
@@ -185,7 +197,8 @@ int node_plan(struct node *node, const char *only, struct plan *ret, struct erro
 		if (r < 0)
 			return error_context(err, "%s", (*s)->name);
 	}
-	return 0;
+	r = only && !ret->keep_all ? complete_step(node, only, ret, err) : 0;
+	return MIN_OF(r, 0);
 }
 
 int node_verify(struct node *node, const char *only, struct report *report, struct error *err)

@@ -327,6 +327,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret
 const struct step step_daemon_json = {
 	.name = "daemon-json",
 	.summary = "Docker's settings, merged into the user's",
+	.beneath_docker = true,
 	.wanted = spec_has_docker,
 	.probe = probe,
 	.plan = plan_daemon_json,

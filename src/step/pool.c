@@ -9,6 +9,7 @@
 #include "step/pool_check.h"
 #include "step/pool_part.h"
 #include "step/pool_pods.h"
+#include "step/pool_takes.h"
 #include "step/pool_timers.h"
 #include "step/table.h"
 #include "sys/blkprobe.h"
@@ -143,6 +144,7 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 		{ SYSBOX_DATA, POOL_DIR "/sysbox", SYSBOX_MOUNT, "sysbox-mgr.service", 0700 },
 	};
 	size_t first = spec_has_docker(ctx->spec) ? 0 : 1;
+	uint64_t room = pool_takes(ctx);
 	char uuid[40];
 	int r = pool_uuid(ctx, uuid, err);
 
@@ -163,9 +165,9 @@ static int plan_pool(struct step_context *ctx, struct plan *plan, struct error *
 	if (r >= 0 && ctx->facts.pool_mounted)
 		r = plan_add(plan, &ctx->change, &change_enforce, POOL_DIR, json_object(), NULL, NULL, err);
 	for (size_t i = first; r >= 0 && i < ARRAY_SIZE(PARTS); i++)
-		r = pool_part_plan(ctx, plan, &PARTS[i], err);
+		r = pool_part_plan(ctx, plan, &PARTS[i], &room, err);
 	if (r >= 0)
-		r = pool_pods_plan(ctx, plan, err);
+		r = pool_pods_plan(ctx, plan, &room, err);
 	/* Taken back first: what waits in it goes back to Sysbox's part, and with that to its old place. */
 	if (r >= 0)
 		r = plan_add(plan, &ctx->change, &change_pool_dir, POOL_DIR "/stash",
@@ -185,6 +187,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret
 static int check(struct step_context *ctx, struct report *report, struct error *err)
 {
 	(void)err;
+	pool_check_places(ctx, report);
 	pool_check_size(ctx, report);
 	pool_pods_check(ctx, report);
 	return 0;
@@ -203,6 +206,7 @@ static int settle(struct step_context *ctx, struct error *err)
 const struct step step_pool = {
 	.name = "pool",
 	.summary = "XFS with project quotas under Docker and Sysbox",
+	.beneath_docker = true,
 	.probe = probe,
 	.check = check,
 	.plan = plan_pool,

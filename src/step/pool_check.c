@@ -1,10 +1,12 @@
 #include "step/pool_check.h"
 
 #include <fcntl.h>
+#include <sys/sysmacros.h>
 
 #include "base/units.h"
 #include "change/move.h"
 #include "change/pool_now.h"
+#include "engine/crio.h"
 #include "step/layout.h"
 #include "step/pool_pods.h"
 #include "sys/fsinfo.h"
@@ -38,6 +40,43 @@ int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret,
 	strbuf_printf(ret, "'%s' mounted, %s of %s free", target,
 		      size_format(info.available, available), size_format(info.total, total));
 	return 0;
+}
+
+/* Is it the pool's own, also where the pool itself is away for the moment? */
+static bool is_of_pool(const struct step_context *ctx, const struct mount_entry *m)
+{
+	const struct mount_entry *pool = mount_table_at(&ctx->facts.mounts, POOL_DIR);
+	struct stat st;
+
+	if (pool)
+		return m->major == pool->major && m->minor == pool->minor;
+	return host_stat(ctx->host, POOL_LINK, &st, true) == 0 && S_ISBLK(st.st_mode) &&
+	       st.st_rdev == makedev(m->major, m->minor);
+}
+
+void pool_check_places(struct step_context *ctx, struct report *report)
+{
+	const struct {
+		const char *place;
+		bool wanted;
+	} PLACES[] = {
+		{ DOCKER_DATA, spec_has_docker(ctx->spec) },
+		{ SYSBOX_DATA, true },
+		{ CONTAINERD_DATA, ctx->spec->pool.pods && spec_has_containerd(ctx->spec) },
+		{ CRIO_DATA, ctx->spec->pool.pods && spec_has_crio(ctx->spec) },
+		{ KUBELET_DATA, ctx->spec->pool.pods && spec_has_pods(ctx->spec) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(PLACES); i++) {
+		const struct mount_entry *m = mount_table_at(&ctx->facts.mounts, PLACES[i].place);
+
+		if (PLACES[i].wanted && m && !is_of_pool(ctx, m))
+			report_add(report, "pool.place", CHECK_FAIL,
+				   "stop what uses it, umount it, take it out of /etc/fstab and put what it holds into the folder "
+				   "itself: berth moves that onto the pool",
+				   "%s is a mount of its own (%s, %s): the pool would cover it at the next boot", PLACES[i].place,
+				   m->source, m->type);
+	}
 }
 
 void pool_check_size(struct step_context *ctx, struct report *report)

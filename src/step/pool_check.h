@@ -10,6 +10,12 @@ int pool_probe(struct step_context *ctx, const char *target, struct strbuf *ret,
 /* The first of the pool's three places that the pool is not mounted at; NULL: it is at all of them. */
 const char *pool_missing_mount(const struct mount_table *mounts, const struct spec *spec);
 
+/*
+ * Before the first change: a disk of its own at a place that the pool is to be bound to would be hidden beneath it at
+ * the next boot, with all that is on it.
+ */
+void pool_check_places(struct step_context *ctx, struct report *report);
+
 /* Does an image that is there have the size that the settings name? Only said: it is not changed. */
 void pool_check_size(struct step_context *ctx, struct report *report);
 

@@ -14,9 +14,10 @@ struct pool_part {
 
 /*
  * The directory, what was in its place moved in, its mount. The mount's unit is written last: its user
- * requires it, and a boot in the middle must not cover data that is not moved yet.
+ * requires it, and a boot in the middle must not cover data that is not moved yet. Data that would not fit is refused;
+ * `room` (pool_takes.h) is less by what is to be moved.
  */
-int pool_part_plan(struct step_context *ctx, struct plan *plan, const struct pool_part *part,
+int pool_part_plan(struct step_context *ctx, struct plan *plan, const struct pool_part *part, uint64_t *room,
 		   struct error *err);
 
 #endif

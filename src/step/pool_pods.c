@@ -134,7 +134,7 @@ static int plan_dropin(struct step_context *ctx, struct plan *plan, const struct
 		      error_errno(err, ENOMEM, "plan '%s'", user->dropin);
 }
 
-int pool_pods_plan(struct step_context *ctx, struct plan *plan, struct error *err)
+int pool_pods_plan(struct step_context *ctx, struct plan *plan, uint64_t *room, struct error *err)
 {
 	int r = 0;
 
@@ -145,7 +145,7 @@ int pool_pods_plan(struct step_context *ctx, struct plan *plan, struct error *er
 			continue;
 		r = plan_dropin(ctx, plan, &USERS[i], err);
 		if (r >= 0)
-			r = pool_part_plan(ctx, plan, &USERS[i].part, err);
+			r = pool_part_plan(ctx, plan, &USERS[i].part, room, err);
 	}
 	/* The kubelet last: it wants its engine. */
 	for (size_t i = ARRAY_SIZE(USERS); r >= 0 && i > 0; i--) {

@@ -8,7 +8,8 @@
 
 #include "step/step.h"
 
-int pool_pods_plan(struct step_context *ctx, struct plan *plan, struct error *err);
+/* `room`: as in pool_part.h. */
+int pool_pods_plan(struct step_context *ctx, struct plan *plan, uint64_t *room, struct error *err);
 
 /* Before the first change: is it to be, and can it? */
 void pool_pods_check(struct step_context *ctx, struct report *report);

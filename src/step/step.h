@@ -51,6 +51,12 @@ struct step {
 	bool (*wanted)(const struct spec *spec);
 
 	/*
+	 * What it changes lies beneath a Docker that runs on the root disk: it is not done by itself then (`--step`), but in
+	 * an installation, which stops Docker and starts it again on the pool.
+	 */
+	bool beneath_docker;
+
+	/*
 	 * One line of what is there now, for `berth status`, and its colour: CHECK_PASS, which it has before,
 	 * CHECK_WARN for what is there and not at work, CHECK_SKIP for what is not there. Optional.
 	 */

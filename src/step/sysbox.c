@@ -339,6 +339,7 @@ static int verify(struct step_context *ctx, struct report *report, struct error 
 const struct step step_sysbox = {
 	.name = "sysbox",
 	.summary = "Sysbox CE by its pinned package, and its units",
+	.beneath_docker = true,
 	.probe = probe,
 	.check = check_flags,
 	.plan = plan_sysbox,

@@ -45,7 +45,7 @@ static struct change make_change(json_int_t capacity)
 
 _maybe_ static int child_apply(void *userdata, struct error *err)
 {
-	_cleanup_(change_release) struct change change = make_change(0);
+	_cleanup_(change_release) struct change change = make_change(-1);
 	struct change_context ctx = { .host = &host };
 	_cleanup_json_ json_t *before = NULL;
 	_cleanup_json_ json_t *after = NULL;
@@ -63,7 +63,7 @@ struct undoing {
 _maybe_ static int child_undo(void *userdata, struct error *err)
 {
 	const struct undoing *undoing = userdata;
-	_cleanup_(change_release) struct change change = make_change(0);
+	_cleanup_(change_release) struct change change = make_change(-1);
 	_cleanup_(strbuf_release) struct strbuf why = STRBUF_INIT;
 	struct change_context ctx = { .host = &host, .delete_data = undoing->delete_data };
 	_cleanup_json_ json_t *before = json_pack("{s:b}", "existed", 1);
@@ -84,7 +84,7 @@ _maybe_ static int child_undo(void *userdata, struct error *err)
 
 _maybe_ static int holds(struct error *err)
 {
-	_cleanup_(change_release) struct change change = make_change(0);
+	_cleanup_(change_release) struct change change = make_change(-1);
 	struct change_context ctx = { .host = &host };
 
 	return change.kind->holds(&ctx, &change, err);

@@ -112,7 +112,7 @@ static void test_refusals(void **state)
 	(void)state;
 	reset();
 	assert_int_equal(small.kind->holds(&ctx, &small, &err), -ENOSPC);
-	assert_non_null(strstr(err.message, "the pool is to have 64M"));
+	assert_non_null(strstr(err.message, "the pool can take 64M"));
 	make_dirs(real(D "/older"));
 	assert_int_equal(holds(&err), -EEXIST);
 	assert_non_null(strstr(err.message, "both have content"));
@@ -223,7 +223,7 @@ static int child_watched(void *userdata, struct error *err)
 {
 	struct seen seen = { 0 };
 	const struct progress progress = { see_activity, see_bytes, &seen };
-	_cleanup_(change_release) struct change change = make_change(0);
+	_cleanup_(change_release) struct change change = make_change(-1);
 	struct change_context ctx = { .host = &host, .progress = &progress };
 	_cleanup_json_ json_t *after = NULL;
 	int r = change.kind->apply(&ctx, &change, NULL, &after, err);
