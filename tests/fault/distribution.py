@@ -118,6 +118,8 @@ PACKAGES = {
         "/etc/fuse.conf": "# The file /etc/fuse.conf allows for the following parameters:\n",
         "/usr/bin/fusermount3": STUB,
     }),
+    "adduser": ("3.134", "", {}, {"/usr/sbin/adduser": STUB}),
+    "apparmor": ("3.0.8-3", "", {}, {"/usr/sbin/apparmor_parser": STUB}),
     "iptables": ("1.8.9-2", "", {}, {"/usr/sbin/iptables": STUB}),
     "jq": ("1.6-2.1+deb12u1", "", {}, {"/usr/bin/jq": STUB}),
     "lsb-release": ("12.0-1", "", {}, {"/usr/bin/lsb_release": STUB}),

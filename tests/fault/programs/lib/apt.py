@@ -1,18 +1,24 @@
-"""apt-get, as far as berth calls it; the archive is /.machine/archive."""
+"""apt-get, as far as berth calls it; the archive is /.machine/archive, or where a bundle was laid out."""
+
+import re
 
 import dpkg
-from folder import OWN, Failure, is_file, log, moment, names, ordered, read, say, write
+from folder import OWN, Failure, copy, is_file, log, moment, names, ordered, read, say, write
 
 LISTS = "/var/lib/apt/lists/archive.test_debian_dists_bookworm_main_binary-amd64_Packages"
 ARCHIVES = "/var/cache/apt/archives"
+places = {}  # of this call: "Dir::State::Lists" and the like
 
 
 def parse(arguments):
     """Flags, the verb, its items; options and their values are as berth means them."""
     flags, plain, skip = [], [], False
+    places.clear()
     for word in arguments:
         if skip:
             skip = False
+        elif word.startswith("-oDir::"):
+            places.update([word[2:].split("=", 1)])
         elif word == "-o":
             skip = True
         elif word.endswith("--force-remove-reinstreq"):
@@ -26,9 +32,18 @@ def parse(arguments):
     return flags, plain[0], plain[1:]
 
 
+def archive_file(name):
+    """Where the archive in use has that package; there may be nothing."""
+    lists = places.get("Dir::State::Lists")
+    if not lists:
+        return f"{OWN}/archive/{name}.deb"
+    offered = re.search(rf"^Package: {re.escape(name)}\n(?:.+\n)*?Filename: \./(.+)$", read(f"{lists}/../Packages"), re.M)
+    return f"{lists}/../{offered[1] if offered else 'none'}"
+
+
 def find(name):
-    path = f"{OWN}/archive/{name}.deb"
-    if not is_file(path) or not is_file(LISTS):
+    path = archive_file(name)
+    if not is_file(path) or not (is_file(LISTS) or places):
         raise Failure(f"E: Unable to locate package {name}", 100)
     return dpkg.load(path)
 
@@ -37,7 +52,7 @@ def resolve(packages, items, again=False):
     """The packages to unpack for these names and files, dependencies first."""
     chosen = {}
     for item in items:
-        if again and item in packages and not is_file(f"{OWN}/archive/{item}.deb"):
+        if again and item in packages and not is_file(archive_file(item)):
             say(f"Reinstallation of {item} is not possible, it cannot be downloaded.")
             continue
         try:
@@ -94,7 +109,7 @@ def check_unmet(packages, items, lacks):
 
 
 def install(flags, items):
-    packages = dpkg.database()
+    packages = {} if "Dir::State::Status" in places else dpkg.database()
     lacks = half_way(packages)
     if items or "--fix-broken" not in flags:
         check_unmet(packages, items, lacks)
@@ -104,7 +119,11 @@ def install(flags, items):
         if "--simulate" in flags:
             say(f"Inst {line}")
         elif "--download-only" in flags:
-            write(f"{ARCHIVES}/{package.name}_{package.fields['Version']}_amd64.deb", "")
+            folder = places.get("Dir::Cache::Archives")
+            if not folder:
+                write(f"{ARCHIVES}/{package.name}_{package.fields['Version']}_amd64.deb", "")
+            elif is_file(archive_file(package.name)):
+                copy(archive_file(package.name), f"{folder}/{package.name}_{package.fields['Version']}_amd64.deb")
             say(f"Get:1 http://archive.test {line}")
     if "--simulate" in flags or "--download-only" in flags:
         return
@@ -188,10 +207,12 @@ def remove_and_purge(verb, packages, gone, items):
 def main(arguments):
     flags, verb, items = parse(arguments)
     failing = (ordered("apt-fails") or "").split()
-    if verb in failing or set(flags) & set(failing):
+    laid_out = "Dir::State::Lists" in places  # a bundle: no mirror is asked
+    if not laid_out and (verb in failing or set(flags) & set(failing)):
         raise Failure(read(OWN + "/orders/apt-says").rstrip(), 100)
     if verb == "update":
-        update()
+        if not laid_out:
+            update()
     elif verb == "install":
         install(flags, items)
     elif verb in ("remove", "purge"):

@@ -63,6 +63,11 @@ def write(path, text, mode=0o644):
     os.rename(temp, real(path))
 
 
+def copy(source, target):
+    with open(real(source), "rb") as one, open(real(target), "wb") as other:
+        other.write(one.read())
+
+
 def append(path, text):
     with open(real(path), "a", encoding="utf-8") as file:
         file.write(text)
