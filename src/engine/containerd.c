@@ -126,6 +126,129 @@ char *containerd_dump_runtime(const char *dump, const char *handler)
 	return type;
 }
 
+/* What the drop-in says, by its names in TOML and in what a running containerd tells (internal/cri/config: Runtime). */
+static const struct setting {
+	const char *key, *told;
+	bool option;
+} SETTINGS[] = {
+	{ "runtime_type", "runtimeType", false },
+	{ "pod_annotations", "PodAnnotations", false },
+	{ "container_annotations", "ContainerAnnotations", false },
+	{ "BinaryName", "BinaryName", true },
+	{ "SystemdCgroup", "SystemdCgroup", true },
+};
+
+static char *setting_of(const char *dump, const char *handler, const struct setting *s)
+{
+	_cleanup_free_ char *table = xasprintf(".runtimes.%s%s", handler, s->option ? ".options" : "");
+
+	return table ? cri_value(dump, table, s->key) : NULL;
+}
+
+/* The next text of a list as TOML has it, without its quotes; NULL: no more. */
+static const char *next_item(const char **at, size_t *ret_len)
+{
+	const char *item = *at + strcspn(*at, "'\"");
+
+	if (!*item)
+		return NULL;
+	*ret_len = strcspn(item + 1, *item == '"' ? "\"" : "'");
+	*at = item + 1 + *ret_len + (item[1 + *ret_len] != '\0');
+	return item + 1;
+}
+
+static bool list_has(const char *list, const char *text, size_t len)
+{
+	const char *item;
+	size_t n;
+
+	while ((item = next_item(&list, &n))) {
+		if (n == len && memcmp(item, text, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool is_as_wanted(const char *has, const char *wanted)
+{
+	const char *item;
+	size_t n;
+
+	if (*wanted != '[')
+		return strcmp(has, wanted) == 0;
+	while ((item = next_item(&wanted, &n))) {
+		if (!list_has(has, item, n))
+			return false;
+	}
+	return true;
+}
+
+const char *containerd_dump_differs(const char *dump, const char *drop_in, const char *handler)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(SETTINGS); i++) {
+		_cleanup_free_ char *wanted = setting_of(drop_in, handler, &SETTINGS[i]);
+		_cleanup_free_ char *has = setting_of(dump, handler, &SETTINGS[i]);
+
+		if (wanted && has && !is_as_wanted(has, wanted))
+			return SETTINGS[i].key;
+	}
+	return NULL;
+}
+
+/* As a dump would have it; a list that is null is one that was never set. */
+static char *text_of(const json_t *value)
+{
+	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
+	const json_t *item;
+	size_t i;
+
+	if (json_is_string(value))
+		return strdup(json_string_value(value));
+	if (json_is_boolean(value))
+		return strdup(json_is_true(value) ? "true" : "false");
+	strbuf_putc(&text, '[');
+	json_array_foreach (value, i, item)
+		strbuf_printf(&text, "%s'%s'", i ? ", " : "", json_is_string(item) ? json_string_value(item) : "");
+	strbuf_putc(&text, ']');
+	return strbuf_steal(&text);
+}
+
+/* NULL: it does not tell. Options are told as they were set: one that was not is the default, off. */
+static char *told_of(const json_t *runtime, const struct setting *s)
+{
+	const json_t *options = json_object_get(runtime, "options");
+	const json_t *value = json_object_get(s->option ? options : runtime, s->told);
+
+	return value ? text_of(value) : s->option && options ? strdup("false") : NULL;
+}
+
+static const json_t *runtimes_of(const json_t *config)
+{
+	return json_object_get(json_object_get(config, "containerd"), "runtimes");
+}
+
+bool containerd_has_drop_in(const json_t *config, const char *drop_in, const char *handler)
+{
+	const json_t *runtimes = runtimes_of(config), *runtime = json_object_get(runtimes, handler);
+
+	for (size_t i = 0; runtime && i < ARRAY_SIZE(SETTINGS); i++) {
+		_cleanup_free_ char *wanted = setting_of(drop_in, handler, &SETTINGS[i]);
+		_cleanup_free_ char *has = told_of(runtime, &SETTINGS[i]);
+
+		if (wanted && has && !is_as_wanted(has, wanted))
+			return false;
+	}
+	return !runtimes || runtime;
+}
+
+bool containerd_has_runtime(const json_t *config, const char *handler, const char *runtime)
+{
+	const json_t *runtimes = runtimes_of(config);
+	const char *has = json_get_string(json_object_get(json_object_get(runtimes, handler), "options"), "BinaryName");
+
+	return !runtimes || (has && strcmp(has, runtime) == 0);
+}
+
 bool containerd_dump_systemd_cgroup(const char *dump)
 {
 	_cleanup_free_ char *name = cri_value(dump, "", "default_runtime_name");

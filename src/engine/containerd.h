@@ -4,6 +4,7 @@
 #ifndef ENGINE_CONTAINERD_H
 #define ENGINE_CONTAINERD_H
 
+#include "base/json.h"
 #include "engine/containerd_config.h"
 #include "host/host.h"
 
@@ -55,6 +56,21 @@ int containerd_dump(const struct host *host, const char *program, const char *co
 
 /* The path of a handler's OCI runtime in a dump; NULL: no such handler. free() it. */
 char *containerd_dump_runtime(const char *dump, const char *handler);
+
+/*
+ * The first setting of a drop-in that a dump has otherwise for the handler, by its name there ("pod_annotations"); NULL:
+ * none. A list may have more items than the drop-in's; what a dump does not have at all is of another version's.
+ */
+const char *containerd_dump_differs(const char *dump, const char *drop_in, const char *handler);
+
+/*
+ * Has the containerd that runs all that a drop-in says of the handler? `config` is what it tells over the CRI
+ * (cri_status); of what it does not tell it is believed to have it, as versions differ in what they tell.
+ */
+bool containerd_has_drop_in(const json_t *config, const char *drop_in, const char *handler);
+
+/* Has it the handler by that runtime, by the same? */
+bool containerd_has_runtime(const json_t *config, const char *handler, const char *runtime);
 
 /* Does the dump's default handler leave cgroups to systemd? */
 bool containerd_dump_systemd_cgroup(const char *dump);

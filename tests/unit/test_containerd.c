@@ -224,13 +224,79 @@ static void the_drop_in(void **state)
 	assert_non_null(strstr(four, "version = 4\n"));
 }
 
+/* What a containerd that runs tells of its handler, against the drop-in that is on the disk. */
+static void what_a_running_one_has(void **state)
+{
+#define ALL	  "\"runtimeType\": \"io.containerd.runc.v2\", \"PodAnnotations\": [\"berth.dev/*\"], " \
+		  "\"ContainerAnnotations\": [\"x/*\", \"berth.dev/*\"]"
+#define OPTIONS	  "\"options\": {\"BinaryName\": \"/b\", \"SystemdCgroup\": true}"
+#define RUNS(what) "{\"containerd\": {\"runtimes\": {\"runc\": {}, \"sysbox-runc\": {" what "}}}}"
+	static const struct {
+		const char *told;
+		bool has, runtime;
+	} CASES[] = {
+		{ RUNS(ALL ", " OPTIONS), true, true },
+		/* Taken out of the file, and containerd restarted. */
+		{ RUNS("\"PodAnnotations\": null, \"ContainerAnnotations\": [\"berth.dev/*\"], " OPTIONS), false, true },
+		{ RUNS("\"PodAnnotations\": [\"x/*\"], " OPTIONS), false, true },
+		{ RUNS("\"PodAnnotations\": [], " OPTIONS), false, true },
+		/* A node whose cgroups have moved to systemd. */
+		{ RUNS(ALL ", \"options\": {\"BinaryName\": \"/b\", \"SystemdCgroup\": false}"), false, true },
+		{ RUNS(ALL ", \"options\": {\"BinaryName\": \"/b\"}"), false, true },
+		{ RUNS(ALL ", \"options\": {\"BinaryName\": \"/c\", \"SystemdCgroup\": true}"), false, false },
+		{ RUNS("\"runtimeType\": \"io.containerd.runhcs.v1\", " OPTIONS), false, true },
+		/* What it does not tell it is believed to have. */
+		{ RUNS(OPTIONS), true, true },
+		{ "{\"containerd\": {}}", true, true },
+		{ "{}", true, true },
+		{ "{\"containerd\": {\"runtimes\": {\"runc\": {}}}}", false, false },
+	};
+	const struct containerd_handler handler = { "sysbox-runc", "/b", true, 3 };
+	_cleanup_free_ char *drop_in = containerd_drop_in(&handler);
+
+	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+		_cleanup_json_ json_t *told = json_loads(CASES[i].told, 0, NULL);
+
+		assert_non_null(told);
+		if (containerd_has_drop_in(told, drop_in, "sysbox-runc") != CASES[i].has ||
+		    containerd_has_runtime(told, "sysbox-runc", "/b") != CASES[i].runtime)
+			fail_msg("%s", CASES[i].told);
+	}
+	assert_true(containerd_has_drop_in(NULL, drop_in, "sysbox-runc"));
+}
+
+static void what_a_dump_has_otherwise(void **state)
+{
+#define TABLE	"[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.sysbox-runc"
+	static const struct {
+		const char *dump, *differs;
+	} CASES[] = {
+		{ "version = 3\n" TABLE "]\npod_annotations = [\"a/*\", 'berth.dev/*']\n" TABLE ".options]\n"
+		  "BinaryName = '/b'\nSystemdCgroup = true\n", NULL },
+		{ TABLE "]\npod_annotations = []\n", "pod_annotations" },
+		{ TABLE "]\ncontainer_annotations = ['berth.dev/*x', 'x]\n", "container_annotations" },
+		{ TABLE ".options]\nSystemdCgroup = false\n", "SystemdCgroup" },
+		{ "", NULL },
+	};
+	const struct containerd_handler handler = { "sysbox-runc", "/b", true, 3 };
+	_cleanup_free_ char *drop_in = containerd_drop_in(&handler);
+
+	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+		const char *differs = containerd_dump_differs(CASES[i].dump, drop_in, "sysbox-runc");
+
+		if (!differs != !CASES[i].differs || (differs && strcmp(differs, CASES[i].differs) != 0))
+			fail_msg("'%s' differs in %s", CASES[i].dump, differs ? differs : "nothing");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_above_the_first_table), cmocka_unit_test(what_is_not_understood),
 		cmocka_unit_test(what_is_imported), cmocka_unit_test(an_import_more),
 		cmocka_unit_test(an_import_less), cmocka_unit_test(versions), cmocka_unit_test(what_a_dump_says),
-		cmocka_unit_test(the_drop_in),
+		cmocka_unit_test(the_drop_in), cmocka_unit_test(what_a_running_one_has),
+		cmocka_unit_test(what_a_dump_has_otherwise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
