@@ -75,6 +75,19 @@ static bool engine_has(struct change_context *ctx, const void *userdata)
 	return running_config(ctx, &h->engine, &config) < 0 || crio_has_drop_in(config, h->text, h->name);
 }
 
+/* Whatever else it says of the handler: while that is ours, it is to be taken from it. */
+static bool engine_runs_ours(struct change_context *ctx, const struct handler *h)
+{
+	_cleanup_free_ char *config = NULL, *runtime = NULL;
+
+	if (!engine_tells_of(ctx, &h->engine, h->name))
+		return false;
+	if (running_config(ctx, &h->engine, &config) < 0)
+		return true;
+	runtime = crio_dump_runtime(config, h->name);
+	return runtime && strcmp(runtime, h->runtime) == 0;
+}
+
 static int holds(struct change_context *ctx, const struct change *change, struct error *err)
 {
 	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
@@ -196,13 +209,19 @@ static int capture(struct change_context *ctx, const struct change *change, json
 	return file_state_capture(ctx->host, change->target, ret_before, err);
 }
 
-/* What a node serves is worth more than what it could serve. */
-static int take_back(struct change_context *ctx, const struct handler *h, const json_t *before, bool restarted,
-		     struct error *err)
+/*
+ * What a node serves is worth more than what it could serve. `found`: by this attempt, as `before` may be of long ago. What
+ * was ours already goes where CRI-O was restarted into it: an attempt may have been cut off.
+ */
+static int take_back(struct change_context *ctx, const struct handler *h, const struct file_state *found,
+		     const json_t *before, bool restarted, struct error *err)
 {
 	struct error again = ERROR_INIT;
 
-	(void)file_state_restore(ctx, h->drop_in, before, &again);
+	if (!file_state_is(found, h->text, strlen(h->text)))
+		(void)file_state_put_back(ctx, h->drop_in, found, before, &again);
+	else if (restarted)
+		(void)file_state_restore(ctx, h->drop_in, before, &again);
 	return engine_take_back(ctx, &h->engine, restarted, &again, err);
 }
 
@@ -210,6 +229,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 		 struct error *err)
 {
 	_cleanup_(handler_release) struct handler h = { 0 };
+	_cleanup_(file_state_release) struct file_state found = FILE_STATE_INIT;
 	const struct file_attrs attrs = { .mode = 0644 };
 	const struct unit_state *u = NULL;
 	ssize_t pods = -1;
@@ -218,6 +238,8 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	if (r == 0 && !host_is_rooted(ctx->host))
 		r = context_unit(ctx, h.engine.unit, &u, err);
 	if (r == 0)
+		r = file_state_read(ctx->host, h.drop_in, &found, err);
+	if (r == 0)
 		r = file_state_put(ctx, h.drop_in, h.text, strlen(h.text), &attrs, ret_after, err);
 	fault_point("crio-handler:file");
 	if (r < 0)
@@ -225,7 +247,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	r = h.program ? check_dump(ctx, &h, h.drop_ins, err) : 0;
 	if (r == 0 && u && unit_is_active(u))
 		r = engine_bring(ctx, &h.engine, engine_has, &h, &pods, err);
-	return r < 0 ? take_back(ctx, &h, before, pods >= 0, err) : 0;
+	return r < 0 ? take_back(ctx, &h, &found, before, pods >= 0, err) : 0;
 }
 
 /* The CRI-O that runs without what was taken away; one that would not start again is left running. */
@@ -262,7 +284,7 @@ static int undo(struct change_context *ctx, const struct change_record *record, 
 	fault_point("crio-handler:undone");
 	if (r < 0 || rooted || *ret == UNDO_LEFT)
 		return r;
-	return engine_has(ctx, &h) ? restart_without(ctx, &h, err) : 0;
+	return engine_runs_ours(ctx, &h) ? restart_without(ctx, &h, err) : 0;
 }
 
 const struct change_kind change_crio_handler = {

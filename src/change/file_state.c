@@ -180,6 +180,18 @@ int file_state_restore(struct change_context *ctx, const char *path, const json_
 	return r;
 }
 
+int file_state_put_back(struct change_context *ctx, const char *path, const struct file_state *found,
+			const json_t *before, struct error *err)
+{
+	const struct file_attrs attrs = { .mode = found->mode, .uid = found->uid, .gid = found->gid };
+
+	if (!found->exists && !json_get_bool(before, "exists", false))
+		return file_state_restore(ctx, path, before, err);
+	note_reload(ctx, path);
+	return found->exists ? host_write(ctx->host, path, found->data, found->len, &attrs, err) :
+			       host_remove(ctx->host, path, err);
+}
+
 static bool is_as_before(const struct file_state *now, const json_t *before)
 {
 	const char *sha256 = json_get_string(before, "sha256");

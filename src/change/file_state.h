@@ -50,4 +50,11 @@ int file_state_undo(struct change_context *ctx, const struct change_record *reco
 int file_state_restore(struct change_context *ctx, const char *path, const json_t *before,
 		       struct error *err);
 
+/*
+ * Bring back what one attempt found, which later edits may have made other than what `before`, of the first one, has.
+ * Where it found none and there was none, the parents that were made for it go as well.
+ */
+int file_state_put_back(struct change_context *ctx, const char *path, const struct file_state *found,
+			const json_t *before, struct error *err);
+
 #endif
