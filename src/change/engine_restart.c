@@ -9,6 +9,7 @@
 #include "sys/pidfd.h"
 
 #define ASK_AGAIN_MS 500
+#define ENDS_ASKED   10
 
 int engine_status(struct change_context *ctx, const struct cri_engine *engine, struct cri_status *ret,
 		  struct error *err)
@@ -38,6 +39,7 @@ int engine_pods(struct change_context *ctx, const struct cri_engine *engine, str
 /* The first processes of all running containers, by descriptors that never mean another one. */
 struct watched {
 	struct pollfd *fds;
+	struct strv ids;
 	size_t len;
 };
 
@@ -46,13 +48,14 @@ static void watched_release(struct watched *watched)
 	for (size_t i = 0; i < watched->len; i++)
 		(void)close(watched->fds[i].fd);
 	free(watched->fds);
+	strv_release(&watched->ids);
 }
 
-static int watch(struct change_context *ctx, const struct cri_engine *engine, struct watched *ret, struct error *err)
+static int watch(struct change_context *ctx, const struct cri_engine *engine, const char *socket, struct watched *ret,
+		 struct error *err)
 {
-	_cleanup_free_ char *socket = host_real_path(ctx->host, engine->socket);
 	_cleanup_(cri_pods_release) struct cri_pods pods = CRI_PODS_INIT;
-	int r = socket ? engine_pods(ctx, engine, &pods, err) : error_errno(err, ENOMEM, "look at the pods");
+	int r = engine_pods(ctx, engine, &pods, err);
 
 	if (r < 0)
 		return r;
@@ -67,21 +70,52 @@ static int watch(struct change_context *ctx, const struct cri_engine *engine, st
 		    pid <= 0)
 			continue;
 		fd = pidfd_open_process(pid);
-		if (fd >= 0)
-			ret->fds[ret->len++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		if (fd < 0)
+			continue;
+		ret->fds[ret->len++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		if (strv_add(&ret->ids, pods.containers[i].id) < 0)
+			return error_errno(err, ENOMEM, "look at the pods");
 	}
 	return 0;
 }
 
-static size_t ended(const struct watched *watched)
+/* An engine that is just up may learn of an end a moment later than we do. */
+static bool was_killed(const char *socket, const char *id)
 {
-	size_t n = 0;
+	static const struct timespec PAUSE = { .tv_nsec = (long)ASK_AGAIN_MS * 1000000 };
 
-	if (watched->len && poll(watched->fds, watched->len, 0) > 0) {
-		for (size_t i = 0; i < watched->len; i++)
-			n += (watched->fds[i].revents & POLLIN) != 0;
+	for (unsigned i = 0; i < ENDS_ASKED; i++) {
+		struct cri_exit end = { 0 };
+		int r = cri_container_exit(socket, id, &end, NULL);
+
+		/* Taken away meanwhile: its pod is deleted. */
+		if (r == -ENOENT)
+			return false;
+		if (r == 0 && end.exited)
+			return end.killed;
+		(void)nanosleep(&PAUSE, NULL);
 	}
-	return n;
+	return true;
+}
+
+/*
+ * How many the restart has ended. A Job's or an init container's end in those seconds is its own: the engine tells an exit
+ * code of it. One that went down with the engine was killed, or its shim was, of which it knows no more. Where all of
+ * several are gone no code is believed: a service that is told to stop may well say 0.
+ */
+static size_t ended(const struct watched *watched, const char *socket)
+{
+	size_t n = 0, killed = 0;
+
+	if (!watched->len || poll(watched->fds, watched->len, 0) <= 0)
+		return 0;
+	for (size_t i = 0; i < watched->len; i++)
+		n += (watched->fds[i].revents & POLLIN) != 0;
+	if (n == watched->len && n > 1)
+		return n;
+	for (size_t i = 0; i < watched->len; i++)
+		killed += (watched->fds[i].revents & POLLIN) != 0 && was_killed(socket, watched->ids.items[i]);
+	return killed;
 }
 
 static int wait_until_it_answers(struct change_context *ctx, const struct cri_engine *engine, struct error *err)
@@ -106,7 +140,8 @@ static int wait_until_it_answers(struct change_context *ctx, const struct cri_en
 int engine_restart(struct change_context *ctx, const struct cri_engine *engine, size_t *ret_pods, struct error *err)
 {
 	_cleanup_(watched_release) struct watched watched = { 0 };
-	int r = watch(ctx, engine, &watched, err);
+	_cleanup_free_ char *socket = host_real_path(ctx->host, engine->socket);
+	int r = socket ? watch(ctx, engine, socket, &watched, err) : error_errno(err, ENOMEM, "look at the pods");
 	size_t gone;
 
 	*ret_pods = watched.len;
@@ -119,7 +154,7 @@ int engine_restart(struct change_context *ctx, const struct cri_engine *engine, 
 		r = wait_until_it_answers(ctx, engine, err);
 	if (r < 0)
 		return r;
-	gone = ended(&watched);
+	gone = ended(&watched, socket);
 	return gone ? error_set(err, ECHILD, "%zu of %zu containers ended while %s was restarted", gone, watched.len,
 				engine->unit) : 0;
 }

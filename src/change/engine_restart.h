@@ -16,8 +16,8 @@ int engine_status(struct change_context *ctx, const struct cri_engine *engine, s
 
 /*
  * Restart it and wait until it answers, at most ctx->services_ms. `ret_pods` is how many containers ran before, each of
- * which must still have the same first process: -ECHILD with how many have not. One that does not run is
- * started. -ETIMEDOUT, or systemd's error.
+ * which must still have the same first process or have come to its own end: -ECHILD with how many were ended. One that
+ * does not run is started. -ETIMEDOUT, or systemd's error.
  */
 int engine_restart(struct change_context *ctx, const struct cri_engine *engine, size_t *ret_pods, struct error *err);
 

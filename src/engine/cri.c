@@ -1,5 +1,7 @@
 #include "engine/cri.h"
 
+#include <signal.h>
+
 #include "cri.pb-c.h"
 #include "engine/grpc.h"
 
@@ -264,22 +266,26 @@ int cri_pods(const char *socket, struct cri_pods *ret, struct error *err)
 	return 0;
 }
 
-int cri_container_pid(const char *socket, const char *id, pid_t *ret, struct error *err)
+static int ask_container(const char *socket, const char *id, Cri__ContainerStatusResponse **ret, struct error *err)
 {
 	Cri__ContainerStatusRequest request;
-	_cleanup_message_ Cri__ContainerStatusResponse *answer = NULL;
 	_cleanup_free_ char *copy = strdup(id);
-	_cleanup_json_ json_t *info = NULL;
-	const char *text;
-	int r;
 
 	if (!copy)
 		return error_errno(err, ENOMEM, "ask for container %s", id);
 	cri__container_status_request__init(&request);
 	request.container_id = copy;
 	request.verbose = true;
-	r = ask(socket, SERVICE "ContainerStatus", &request, &cri__container_status_response__descriptor,
-		&answer, err);
+	return ask(socket, SERVICE "ContainerStatus", &request, &cri__container_status_response__descriptor, ret, err);
+}
+
+int cri_container_pid(const char *socket, const char *id, pid_t *ret, struct error *err)
+{
+	_cleanup_message_ Cri__ContainerStatusResponse *answer = NULL;
+	_cleanup_json_ json_t *info = NULL;
+	const char *text;
+	int r = ask_container(socket, id, &answer, err);
+
 	if (r < 0)
 		return r;
 	/* Both engines put a JSON text with a "pid" there; its key is "info". */
@@ -287,5 +293,32 @@ int cri_container_pid(const char *socket, const char *id, pid_t *ret, struct err
 	if (text)
 		(void)json_parse(text, strlen(text), "a container's status", &info, NULL);
 	*ret = (pid_t)json_get_int(info, "pid", 0);
+	return 0;
+}
+
+/*
+ * "Unknown", with 255, is containerd's word for a task that was gone when it came back: its shim was killed
+ * (internal/cri/server/restart.go). CRI-O has no code where the monitor left none.
+ */
+static bool was_killed(const Cri__ContainerStatus *status)
+{
+	if (strcmp(status->reason, "OOMKilled") == 0)
+		return false;
+	return status->exit_code == 128 + SIGKILL || status->exit_code == 128 + SIGTERM || status->exit_code < 0 ||
+	       strcmp(status->reason, "Unknown") == 0;
+}
+
+int cri_container_exit(const char *socket, const char *id, struct cri_exit *ret, struct error *err)
+{
+	_cleanup_message_ Cri__ContainerStatusResponse *answer = NULL;
+	int r = ask_container(socket, id, &answer, err);
+	const Cri__ContainerStatus *status = r == 0 ? answer->status : NULL;
+
+	if (r < 0)
+		return r;
+	if (!status)
+		return error_set(err, EPROTO, "'%s' tells nothing of container %s", socket, id);
+	*ret = (struct cri_exit){ .exited = status->state == CRI__CONTAINER_STATE__CONTAINER_EXITED, .code = status->exit_code };
+	ret->killed = ret->exited && was_killed(status);
 	return 0;
 }

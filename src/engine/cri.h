@@ -62,6 +62,16 @@ int cri_pods(const char *socket, struct cri_pods *ret, struct error *err);
 /* Process id of a container's first process, in the engine's namespace; 0: it has none now. */
 int cri_container_pid(const char *socket, const char *id, pid_t *ret, struct error *err);
 
+/* How a container ended, as its engine tells it. */
+struct cri_exit {
+	bool exited;
+	bool killed; /* by SIGKILL or SIGTERM, though not for want of memory; or the engine lost sight of its end */
+	int code;
+};
+
+/* -ENOENT: it is not there any more. */
+int cri_container_exit(const char *socket, const char *id, struct cri_exit *ret, struct error *err);
+
 /* Stop a pod's sandbox and all in it at once, and remove it. One that is gone already is fine. */
 int cri_pod_remove(const char *socket, const char *id, struct error *err);
 

@@ -4,83 +4,13 @@
 
 #include "engine/cri.h"
 
-#include "cri.pb-c.h"
 #include "engine/grpc.h"
-#include "fake_server.h"
 
 #include <cmocka.h>
 
+#include "cri_fixture.h"
+
 #define SOCKET "/tmp/berth-test-cri.sock"
-
-enum { DATA = 0, HEADERS = 1, SETTINGS = 4 };
-
-static void frame(struct strbuf *out, int type, int flags, uint32_t stream, const void *data, size_t len)
-{
-	const unsigned char head[9] = { (unsigned char)(len >> 16), (unsigned char)(len >> 8), (unsigned char)len,
-					(unsigned char)type, (unsigned char)flags, 0, 0, 0, (unsigned char)stream };
-
-	strbuf_add(out, head, sizeof(head));
-	strbuf_add(out, data, len);
-}
-
-/* HPACK: a literal that enters no table, name and value as they are. */
-static void field(struct strbuf *out, const char *name, const char *value)
-{
-	strbuf_putc(out, 0);
-	strbuf_putc(out, (char)strlen(name));
-	strbuf_puts(out, name);
-	strbuf_putc(out, (char)strlen(value));
-	strbuf_puts(out, value);
-}
-
-struct reply {
-	const ProtobufCMessage *message; /* NULL: none */
-	const char *status;		 /* grpc-status; NULL: broken off before */
-	const char *text;		 /* grpc-message, or NULL */
-	const char *http;		 /* ":status" */
-};
-
-static void build(const struct reply *reply, struct strbuf *out)
-{
-	_cleanup_(strbuf_release) struct strbuf head = STRBUF_INIT, body = STRBUF_INIT, tail = STRBUF_INIT;
-	size_t len = reply->message ? protobuf_c_message_get_packed_size(reply->message) : 0;
-	unsigned char packed[2048] = { 0, 0, 0, (unsigned char)(len >> 8), (unsigned char)len };
-
-	frame(out, SETTINGS, 0, 0, "", 0);
-	frame(out, SETTINGS, 1, 0, "", 0);
-	field(&head, ":status", reply->http ? reply->http : "200");
-	field(&head, "content-type", "application/grpc");
-	frame(out, HEADERS, 4, 1, head.data, head.len);
-	if (reply->message) {
-		assert_true(len + 5 <= sizeof(packed));
-		(void)protobuf_c_message_pack(reply->message, packed + 5);
-		strbuf_add(&body, packed, len + 5);
-		frame(out, DATA, 0, 1, body.data, body.len);
-	}
-	if (!reply->status) {
-		frame(out, DATA, 1, 1, "", 0);
-		return;
-	}
-	field(&tail, "grpc-status", reply->status);
-	if (reply->text)
-		field(&tail, "grpc-message", reply->text);
-	frame(out, HEADERS, 5, 1, tail.data, tail.len);
-}
-
-static struct strbuf built[4];
-static struct fake_answer answers[4];
-
-static void start(struct fake_server *server, const struct reply *replies, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		strbuf_reset(&built[i]);
-		build(&replies[i], &built[i]);
-		/* Once the request is there: a stream cannot be answered before it was opened. */
-		answers[i] = (struct fake_answer){ .text = built[i].data, .len = built[i].len, .delay_ms = 100,
-						   .hang = true };
-	}
-	fake_start(server, SOCKET, answers, n);
-}
 
 static void a_status(void **state)
 {
@@ -95,7 +25,7 @@ static void a_status(void **state)
 	Cri__Entry entry, *entries[] = { &entry };
 	char name[] = "containerd", number[] = "v2.2.2", sysbox[] = "sysbox-runc", type[] = "NetworkReady",
 	     message[] = "cni plugin not initialized", key[] = "config", config[] = "{\"containerd\": {\"x\": 1}}";
-	const struct reply replies[] = { { .message = &version.base, .status = "0" },
+	const struct cri_reply replies[] = { { .message = &version.base, .status = "0" },
 					 { .message = &answer.base, .status = "0" } };
 	struct error err = ERROR_INIT;
 
@@ -122,7 +52,7 @@ static void a_status(void **state)
 	answer.n_runtime_handlers = 1;
 	answer.info = entries;
 	answer.n_info = 1;
-	start(&server, replies, 2);
+	cri_start(&server, SOCKET, replies, 2);
 	if (cri_status(SOCKET, &status, &err) < 0)
 		fail_msg("%s", err.message);
 	assert_string_equal(status.name, "containerd");
@@ -134,7 +64,7 @@ static void a_status(void **state)
 	assert_int_equal(json_get_int(json_object_get(status.config, "containerd"), "x", 0), 1);
 }
 
-static int ask_version(const struct reply *reply, struct error *err)
+static int ask_version(const struct cri_reply *reply, struct error *err)
 {
 	_cleanup_(fake_stop) struct fake_server server;
 	Cri__VersionRequest request;
@@ -147,7 +77,7 @@ static int ask_version(const struct reply *reply, struct error *err)
 	int r;
 
 	cri__version_request__init(&request);
-	start(&server, reply, 1);
+	cri_start(&server, SOCKET, reply, 1);
 	r = grpc_ask(&call, &answer, err);
 	protobuf_c_message_free_unpacked(answer, NULL);
 	return r;
@@ -156,7 +86,7 @@ static int ask_version(const struct reply *reply, struct error *err)
 static void refusals(void **state)
 {
 	static const struct {
-		struct reply reply;
+		struct cri_reply reply;
 		int code;
 		const char *says;
 	} CASES[] = {
@@ -201,8 +131,7 @@ int main(void)
 	};
 	int r = cmocka_run_group_tests(tests, NULL, NULL);
 
-	for (size_t i = 0; i < ARRAY_SIZE(built); i++)
-		strbuf_release(&built[i]);
+	cri_forget();
 	(void)unlink(SOCKET);
 	return r;
 }
