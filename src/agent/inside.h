@@ -53,6 +53,7 @@ struct agent {
 	int64_t last_success; /* seconds since 1970; 0: never */
 	uint64_t last_duration; /* ms */
 	int64_t started;      /* seconds since 1970 */
+	unsigned attempts;    /* of an installation, that failed in a row */
 	bool proven;	      /* the last convergence succeeded, and left nothing */
 };
 

@@ -12,6 +12,7 @@
 #include "agent/watch.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "change/failures.h"
 #include "node/journal.h"
 
 #define QUIET_MS 60000 /* a look without a cause: at the disk below, at a stopped daemon */
@@ -165,6 +166,21 @@ static void refuse(const struct error *err)
 	say(SAY_ERROR, "the new settings are refused, the old ones stay", "why", err->message);
 }
 
+/* All that was given up is tried again, but a kubelet's move: that ends pods each time, and waits for berth install. */
+static void forgive(struct agent *agent)
+{
+	static const struct change_kind *const KINDS[] = { &change_handler, &change_crio_handler };
+
+	faults_forgive(&agent->faults, monotonic_ms());
+	agent->attempts = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(KINDS); i++) {
+		struct error err = ERROR_INIT;
+
+		if (failures_forget(&agent->host, KINDS[i], &err) < 0)
+			say(SAY_WARN, "a change that was taken back too often stays left", "why", err.message);
+	}
+}
+
 static void on_hangup(evutil_socket_t fd, short what, void *userdata)
 {
 	struct agent *agent = userdata;
@@ -190,7 +206,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *userdata)
 	say(SAY_INFO, "settings read again");
 	agent->made = agent->made && !agent->uninstalled && host_exists(&agent->host, JOURNAL_FILE);
 	agent->uninstalled = false;
-	faults_forgive(&agent->faults, monotonic_ms());
+	forgive(agent);
 	agent_arm(agent->recheck_timer, 0);
 }
 

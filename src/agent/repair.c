@@ -11,6 +11,7 @@
 #include "agent/say.h"
 #include "agent/slots.h"
 #include "agent/watch.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "node/exit_code.h"
 #include "node/journal.h"
@@ -21,7 +22,8 @@
 #define HUNG_MS	 60000 /* dockerd has not answered for so long */
 #define STARTING_MS (10 * 60 * 1000) /* one that has not answered yet: it has many containers to look at */
 #define BUSY_MS	 5000  /* until a run that found another berth at work is tried again */
-#define AGAIN_MS 60000 /* until an installation that failed is tried again */
+#define AGAIN_MS 60000 /* until an installation that failed is tried again: doubled each time... */
+#define AGAIN_MAX_MS (10 * 60 * 1000) /* ...up to this */
 #define AFTER_MS 1000  /* until a second look at what a repair has left */
 #define FIRST_MS 200   /* a file is looked at when the one who writes it has come to an end */
 
@@ -411,8 +413,10 @@ void agent_worker_done(void *userdata, const struct worker_result *result)
 		slot_give_back(agent);
 	if (id != FAULT_COUNT && agent->faults.items[id].active && !result->interrupts)
 		tell(agent, id, fault_failed(&agent->faults, id, result->left > 0, result->message));
-	if (!ok && !agent->made)
-		agent_arm(agent->recheck_timer, agent_jittered(AGAIN_MS));
+	if (ok)
+		agent->attempts = 0;
+	else if (!agent->made)
+		agent_arm(agent->recheck_timer, agent_jittered(backoff(AGAIN_MS, agent->attempts++, AGAIN_MAX_MS)));
 	agent_repair_next(agent);
 }
 

@@ -13,6 +13,7 @@
 #include "base/diff.h"
 #include "base/fault.h"
 #include "change/engine_restart.h"
+#include "change/failures.h"
 #include "change/file_state.h"
 #include "change/tree.h"
 #include "engine/crio.h"
@@ -213,11 +214,12 @@ static int capture(struct change_context *ctx, const struct change *change, json
  * What a node serves is worth more than what it could serve. `found`: by this attempt, as `before` may be of long ago. What
  * was ours already goes where CRI-O was restarted into it: an attempt may have been cut off.
  */
-static int take_back(struct change_context *ctx, const struct handler *h, const struct file_state *found,
-		     const json_t *before, bool restarted, struct error *err)
+static int take_back(struct change_context *ctx, const struct change *change, const struct handler *h,
+		     const struct file_state *found, const json_t *before, bool restarted, struct error *err)
 {
-	struct error again = ERROR_INIT;
+	struct error again = ERROR_INIT, ignored = ERROR_INIT;
 
+	(void)failures_add(ctx->host, change->kind, change->want, &ignored);
 	if (!file_state_is(found, h->text, strlen(h->text)))
 		(void)file_state_put_back(ctx, h->drop_in, found, before, &again);
 	else if (restarted)
@@ -247,7 +249,8 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	r = h.program ? check_dump(ctx, &h, h.drop_ins, err) : 0;
 	if (r == 0 && u && unit_is_active(u))
 		r = engine_bring(ctx, &h.engine, engine_has, &h, &pods, err);
-	return r < 0 ? take_back(ctx, &h, &found, before, pods >= 0, err) : 0;
+	return r < 0 ? take_back(ctx, change, &h, &found, before, pods >= 0, err) :
+		       failures_forget(ctx->host, change->kind, err);
 }
 
 /* The CRI-O that runs without what was taken away; one that would not start again is left running. */

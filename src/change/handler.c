@@ -12,6 +12,7 @@
 #include "base/diff.h"
 #include "base/fault.h"
 #include "change/engine_restart.h"
+#include "change/failures.h"
 #include "change/handler_files.h"
 #include "engine/containerd.h"
 #include "sys/dir_names.h"
@@ -214,11 +215,12 @@ static int capture(struct change_context *ctx, const struct change *change, json
 }
 
 /* As it was found, and containerd with it: what a node serves is worth more than what it could serve. */
-static int take_back(struct change_context *ctx, const struct handler *h, const struct handler_attempt *attempt,
-		     const json_t *before, bool restarted, struct error *err)
+static int take_back(struct change_context *ctx, const struct change *change, const struct handler *h,
+		     const struct handler_attempt *attempt, const json_t *before, bool restarted, struct error *err)
 {
-	struct error again = ERROR_INIT;
+	struct error again = ERROR_INIT, ignored = ERROR_INIT;
 
+	(void)failures_add(ctx->host, change->kind, change->want, &ignored);
 	(void)handler_files_put_back(ctx, &h->files, attempt, before, restarted, &again);
 	return engine_take_back(ctx, &h->engine, restarted, &again, err);
 }
@@ -240,9 +242,11 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 			if (r == 0)
 				r = engine_bring(ctx, &h.engine, engine_has, &h, &pods, err);
 			if (r < 0)
-				return take_back(ctx, &h, &attempt, before, pods >= 0, err);
+				return take_back(ctx, change, &h, &attempt, before, pods >= 0, err);
 		}
 	}
+	if (r == 0)
+		r = failures_forget(ctx->host, change->kind, err);
 	if (r < 0)
 		return r;
 	*ret_after = json_pack("{s:I}", "containers", (json_int_t)(pods < 0 ? 0 : pods));

@@ -15,10 +15,10 @@
  */
 #include "base/fault.h"
 #include "change/engine_restart.h"
+#include "change/failures.h"
 #include "change/kubelet_endpoint.h"
 #include "change/kubelet_guard.h"
 #include "change/own_scope.h"
-#include "change/switch_failures.h"
 #include "host/kubelet.h"
 #include "kube/own_node.h"
 
@@ -214,7 +214,7 @@ static int take_back(struct change_context *ctx, const struct kubelet_switch *s,
 	struct error again = ERROR_INIT, ignored = ERROR_INIT;
 	int code = err->code;
 
-	(void)switch_failures_add(ctx->host, s->want, &ignored);
+	(void)failures_add(ctx->host, &change_kubelet_switch, s->want, &ignored);
 	if (go_home(ctx, s, node, before, &again) < 0)
 		return error_set(err, code, "%.400s; and taking it back failed as well: %.400s", err->message,
 				 again.message);
@@ -295,7 +295,7 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 		r = host_is_rooted(ctx->host) ? kubelet_endpoint_tell(ctx, &s.endpoint, err) :
 						move_over(ctx, &s, before, err);
 	if (r == 0)
-		r = switch_failures_forget(ctx->host, err);
+		r = failures_forget(ctx->host, &change_kubelet_switch, err);
 	return r < 0 ? r : note_moved(ret_after, err);
 }
 

@@ -1,7 +1,7 @@
 #include "node/judge.h"
 
+#include "change/failures.h"
 #include "change/manifest.h"
-#include "change/switch_failures.h"
 #include "step/layout.h"
 
 #define EXCHANGED "another version is installed, and under sandboxes it is only exchanged when somebody asks: berth install"
@@ -117,23 +117,29 @@ static bool may_stop(const struct node *node, const struct plan *plan,
 	return node->interrupts || no(why, JUDGE_INTERRUPTS);
 }
 
-/* Its pods go on, but none starts meanwhile. */
+static bool was_tried_enough(const struct node *node, const struct change *change)
+{
+	unsigned tries = failures(&node->host, change->kind, change->want);
+
+	return tries && tries >= node->spec.agent.give_up;
+}
+
+/* Its pods go on, but none starts meanwhile; on a node that was never proven it is part of the installation. */
 static bool may_restart_engine(const struct node *node, const struct plan *plan,
 			       const struct change *change, char why[static JUDGE_WHY_MAX])
 {
 	(void)plan;
-	(void)change;
-	return node->interrupts || no(why, JUDGE_INTERRUPTS);
+	if (was_tried_enough(node, change))
+		return no(why, "its engine was restarted for it and taken back too often: see why, and run berth install");
+	return !node->journal.ever_verified || node->interrupts || no(why, JUDGE_INTERRUPTS);
 }
 
 /* Nobody has pods on a fresh node; a drain is a disruption, whether the node was ever proven or not, and so is a restart. */
 static bool may_switch(const struct node *node, const struct plan *plan,
 		       const struct change *change, char why[static JUDGE_WHY_MAX])
 {
-	unsigned tries = switch_failures(&node->host, change->want);
-
 	(void)plan;
-	if (tries && tries >= node->spec.agent.give_up)
+	if (was_tried_enough(node, change))
 		return no(why, "its kubelet was moved back too often: see why, and run berth install");
 	if (!json_get_bool(change->want, "drain", false) && !json_get_bool(change->want, "there", false))
 		return !node->journal.ever_verified ||
@@ -153,8 +159,8 @@ bool judge_change(const struct node *node, const struct plan *plan, const struct
 		{ &change_sysctl, quiet },	 { &change_module, quiet }, { &change_enable, quiet },
 		{ &change_packages, may_install },	 { &change_unpack, may_unpack }, { &change_pool_dir, quiet },
 		{ &change_start, may_start },	 { &change_stop, may_stop },
-		{ &change_enforce, quiet },	 { &change_handler, may_restart_engine },
-		{ &change_crio_handler, may_restart_engine }, { &change_kubelet_switch, may_switch, true },
+		{ &change_enforce, quiet },	 { &change_handler, may_restart_engine, true },
+		{ &change_crio_handler, may_restart_engine, true }, { &change_kubelet_switch, may_switch, true },
 		{ &change_pool, never_format }, { &change_move, never_move },
 	};
 

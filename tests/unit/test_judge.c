@@ -1,6 +1,6 @@
 #include "step_fixture.h"
 
-#include "change/switch_failures.h"
+#include "change/failures.h"
 #include "node/judge.h"
 #include "step/layout.h"
 
@@ -124,16 +124,41 @@ static void a_kubelet_that_was_moved_back_stays(void **state)
 
 	node.journal.ever_verified = false;
 	node.spec.agent.give_up = 2;
-	must(switch_failures_add(&host, want, &must_err));
+	must(failures_add(&host, &change_kubelet_switch, want, &must_err));
 	assert_true(may(&change_kubelet_switch, unit, json_copy(want), ""));
 	(void)json_object_set_new(want, "there", json_true());
-	must(switch_failures_add(&host, want, &must_err));
-	assert_int_equal(switch_failures(&host, want), 2);
+	must(failures_add(&host, &change_kubelet_switch, want, &must_err));
+	assert_int_equal(failures(&host, &change_kubelet_switch, want), 2);
 	assert_false(may(&change_kubelet_switch, unit, json_copy(want), "moved back too often"));
 	/* Another move is another matter, and one that succeeds ends it. */
-	assert_int_equal(switch_failures(&host, other), 0);
-	must(switch_failures_forget(&host, &must_err));
+	assert_int_equal(failures(&host, &change_kubelet_switch, other), 0);
+	must(failures_forget(&host, &change_kubelet_switch, &must_err));
 	assert_true(may(&change_kubelet_switch, unit, json_pack("{s:b}", "drain", 0), ""));
+}
+
+/* Each try restarts the engine, on a node that was never proven too. */
+static void a_handler_that_was_taken_back_is_left(void **state)
+{
+	static const struct change_kind *const KINDS[] = { &change_handler, &change_crio_handler };
+	_cleanup_json_ json_t *want = json_pack("{s:s}", "handler", "sysbox-runc");
+
+	node.spec.agent.give_up = 2;
+	for (size_t i = 0; i < ARRAY_SIZE(KINDS); i++) {
+		node.journal.ever_verified = false;
+		must(failures_add(&host, KINDS[i], want, &must_err));
+		assert_true(may(KINDS[i], "/etc/x", json_copy(want), ""));
+		must(failures_add(&host, KINDS[i], want, &must_err));
+		assert_false(may(KINDS[i], "/etc/x", json_copy(want), "taken back too often"));
+		/* Nor with a slot of the pool. */
+		node.journal.ever_verified = node.interrupts = true;
+		assert_false(may(KINDS[i], "/etc/x", json_copy(want), "taken back too often"));
+		/* Another one is another matter, and each kind has its own count. */
+		assert_true(may(KINDS[i], "/etc/x", json_pack("{s:s}", "handler", "other"), ""));
+		must(failures_forget(&host, KINDS[i], &must_err));
+		assert_true(may(KINDS[i], "/etc/x", json_copy(want), ""));
+		node.interrupts = false;
+		assert_false(may(KINDS[i], "/etc/x", json_copy(want), "a slot of the pool"));
+	}
 }
 
 static void a_masked_unit_stays_so(void **state)
@@ -189,7 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(docker_is_stopped_where_nothing_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(sysbox_is_started_behind_a_stash, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_kubelet_is_moved_where_it_disturbs_nobody, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_kubelet_that_was_moved_back_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_kubelet_that_was_moved_back_stays, setup, teardown), cmocka_unit_test_setup_teardown(a_handler_that_was_taken_back_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_masked_unit_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(packages_are_not_exchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_is_sifted, setup, teardown),
