@@ -172,21 +172,44 @@ static int read_version(struct reader *r, struct containerd_config *config)
 	return skip_value(r);
 }
 
+/* One part of a key, bare or quoted. */
+static int read_part(struct reader *r, struct strbuf *ret)
+{
+	size_t begin = r->at;
+
+	if (peek(r) == '"' || peek(r) == '\'')
+		return read_string(r, ret);
+	for (; isalnum(peek(r)) || peek(r) == '_' || peek(r) == '-'; r->at++)
+		strbuf_putc(ret, r->text[r->at]);
+	return r->at > begin ? 0 : bad(r, "this is neither a key nor a table");
+}
+
+/* A key up to its '='. `ret` is that of one part; a dotted one is in a table of its first part's name, and "" here. */
+static int read_name(struct reader *r, struct strbuf *ret)
+{
+	for (bool dotted = false;; dotted = true) {
+		int e = read_part(r, ret);
+
+		if (e < 0)
+			return e;
+		if (dotted)
+			strbuf_reset(ret);
+		skip_blank(r, false);
+		if (peek(r) == '=')
+			return 0;
+		if (peek(r) != '.')
+			return bad(r, "this is neither a key nor a table");
+		r->at++;
+		skip_blank(r, false);
+	}
+}
+
 /* "key = value", and what else can be above the first table. */
 static int read_key(struct reader *r, struct containerd_config *config)
 {
 	_cleanup_(strbuf_release) struct strbuf key = STRBUF_INIT;
-	int c = peek(r), e = 0;
+	int e = read_name(r, &key);
 
-	if (c == '"' || c == '\'') {
-		e = read_string(r, &key);
-	} else {
-		for (; isalnum(peek(r)) || peek(r) == '_' || peek(r) == '-' || peek(r) == '.'; r->at++)
-			strbuf_putc(&key, r->text[r->at]);
-	}
-	skip_blank(r, false);
-	if (e == 0 && peek(r) != '=')
-		return bad(r, "this is neither a key nor a table");
 	if (e < 0)
 		return e;
 	r->at++;

@@ -86,13 +86,13 @@ static int find_version(struct step_context *ctx, struct found *ret)
 	return 0;
 }
 
-/* The folder of an import of all its *.toml, where the drop-in can go; NULL: none. free() it. */
+/* The folder of an import of all its *.toml, where the drop-in can go; NULL: none, or only of many. free() it. */
 static char *imported_folder(const struct containerd_config *config)
 {
 	strv_foreach (&config->imports, i, pattern) {
 		size_t n = strlen(pattern);
 
-		if (*pattern == '/' && n > 7 && strcmp(pattern + n - 7, "/*.toml") == 0)
+		if (*pattern == '/' && n > 7 && strcmp(pattern + n - 7, "/*.toml") == 0 && strcspn(pattern, "*?[\\") == n - 6)
 			return strndup(pattern, n - 7);
 	}
 	return NULL;

@@ -155,6 +155,8 @@ TEXTS = {
     "imports in one line with a comma at its end": ("2.2.2", "imports = ['/etc/a.toml',]   # mine\nversion = 3\n"),
     "imports before version": ("2.2.2", "imports = [ ]\nversion = 2\n\n[plugins]\n"),
     "quoted keys": ("2.2.2", '"version" = 2\n"imports" = ["/etc/a.toml"]\n'),
+    "dotted keys": ("2.2.2", 'version = 3\nplugins."io.containerd.cri.v1.runtime".enable_selinux = true\n'
+                    "grpc . gid = 1\n'debug'.\"level\" = 'info'\n"),
     "strings with brackets": ("2.2.2", "version = 3\nroot = '[not a table]'\nstate = \"\"\"\nimports = []\n\"\"\"\n"),
     "tables only": ("2.2.2", "[grpc]\ngid = 1\n"),
     "a comment behind the version": ("2.2.2", "version = 3 # as of 2.0\n[grpc]\n"),
@@ -179,13 +181,23 @@ def test_config(make, name):
     assert machine.path(nodes.CONFIG).read_bytes() == text.encode()
 
 
-@pytest.mark.parametrize("pattern", [PATTERN, "conf.d/*.toml", "conf.d/50-*.toml", "/etc/containerd/*.d/*"])
+@pytest.mark.parametrize("pattern", [PATTERN, "conf.d/*.toml", "conf.d/50-*.toml", "/etc/containerd/*.d/*",
+                                     "/etc/containerd/*/*.toml"])
 def test_config_that_imports_it_already(make, pattern):
     """Nothing is written into it."""
     text = f"imports = ['{pattern}']\nversion = 2\n"
     machine = make(text)
     installs(machine)
     assert machine.read(nodes.CONFIG) == text
+    assert machine.path(DROP_IN).exists()
+    uninstalls(machine)
+
+
+def test_import_of_many_folders(make):
+    """None of them is one to write into."""
+    machine = make("version = 3\nimports = ['/srv/*/*.toml']\n", files={"/srv/a/x.toml": "oom_score = 1\n"})
+    installs(machine)
+    assert not machine.path("/srv/*").exists() and machine.path(DROP_IN).exists()
     uninstalls(machine)
 
 

@@ -34,6 +34,12 @@ static void what_is_above_the_first_table(void **state)
 		{ "version = 3\nimports = [\n  # ours\n  '/a', # one\n  \"/b\"\n]\n[grpc]\n", 3, 2 },
 		{ "disabled_plugins = [\n'a',\n]\noom_score = -999\n\"version\" = 2\n", 2, 0 },
 		{ "required = { a = [1, 2], b = \"}\" }\nversion = 3\n", 3, 0 },
+		/* Keys of every kind; only one of a single part is the one of its name. */
+		{ "plugins.\"io.containerd.cri.v1.runtime\".enable_selinux = true\nversion = 3\n", 3, 0 },
+		{ "\"a\".\"b\" = 1\n'c' . d.'e.f' = [2]\nversion=2\n", 2, 0 },
+		{ "grpc . gid = 1\nversion = 3\nimports = ['/a']\n", 3, 1 },
+		{ "\"\" = 1\n1234 = 'x'\n-_- = 2\nversion = 3\n", 3, 0 },
+		{ "version.x = 2\nimports.y = 3\na.version = 4\n\"imports.z\" = 5\n", 0, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
@@ -61,6 +67,11 @@ static void what_is_not_understood(void **state)
 		{ "\nroot = [1, 2\n", "a bracket is not closed" },
 		{ "root = 1]\n", "closed that was not opened" },
 		{ "root\n", "neither a key nor a table" },
+		{ "version = 3\na. = 5\n", PATH ":2: this is neither a key nor a table" },
+		{ ".a = 5\n", "neither a key nor a table" },
+		{ "a b = 5\n", "neither a key nor a table" },
+		{ "\"a\" 'b' = 5\n", "neither a key nor a table" },
+		{ "a.\nb = 5\n", "neither a key nor a table" },
 		{ "= 5\n= 6", NULL },
 	};
 
@@ -117,6 +128,7 @@ static void an_import_more(void **state)
 	check_add("# mine\nversion = 2\n\n[plugins]\n",
 		  "# mine\nversion = 2\nimports = ['" PATTERN "']\n\n[plugins]\n");
 	check_add("[plugins]\n", "imports = ['" PATTERN "']\n[plugins]\n");
+	check_add("version = 3\ngrpc . gid = 1\n", "version = 3\nimports = ['" PATTERN "']\ngrpc . gid = 1\n");
 	check_add("imports = []\nversion = 2\n", "imports = ['" PATTERN "']\nversion = 2\n");
 	check_add("imports = ['/a']\n", "imports = ['/a', '" PATTERN "']\n");
 	check_add("imports = [\n\t'/a', # one\n\t'/b',\n]\n[x]\n",
