@@ -11,12 +11,13 @@ static const struct {
 	{ "label", "labels" },		 { "H", "hosts" },
 	{ "host", "hosts" },		 { "D", "debug" },
 	{ "b", "bridge" },		 { "c", "config" }, /* containerd's */
+	{ "a", "address" },		 /* containerd's */
 };
 
 /* Short flags that take a value in the next word. */
 static bool takes_word(const char *flag)
 {
-	static const char *const WITH[] = { "s", "g", "H", "G", "l", "p", "b", "c" };
+	static const char *const WITH[] = { "s", "g", "H", "G", "l", "p", "b", "c", "a" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(WITH); i++) {
 		if (strcmp(flag, WITH[i]) == 0)

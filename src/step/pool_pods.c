@@ -2,8 +2,8 @@
 
 #include "base/strbuf.h"
 #include "change/engine_restart.h"
-#include "engine/containerd.h"
 #include "engine/crio.h"
+#include "step/containerd_find.h"
 #include "step/layout.h"
 #include "step/pool_part.h"
 
@@ -45,17 +45,17 @@ const char *pool_pods_missing(const struct mount_table *mounts, const struct spe
 }
 
 /* Containers that run now, whichever engine has them: all write into kubelet's folder. -1: one does not tell. */
-static ssize_t containers(struct step_context *ctx)
+static ssize_t containers(struct step_context *ctx, const char *containerd_socket)
 {
-	static const struct cri_engine ENGINES[] = {
-		{ "containerd.service", CONTAINERD_SOCKET },
+	const struct cri_engine engines[] = {
+		{ "containerd.service", containerd_socket },
 		{ CRIO_UNIT, CRIO_SOCKET },
 	};
 	ssize_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(ENGINES); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(engines); i++) {
 		_cleanup_(cri_pods_release) struct cri_pods pods = CRI_PODS_INIT;
-		int r = engine_pods(&ctx->change, &ENGINES[i], &pods, NULL);
+		int r = engine_pods(&ctx->change, &engines[i], &pods, NULL);
 
 		/* Docker's own containerd serves no kubelet, and Docker stops by itself where its data moves. */
 		if (r < 0 && r != -EOPNOTSUPP)
@@ -84,17 +84,31 @@ static const char *another_kubelet(struct step_context *ctx)
 	return NULL;
 }
 
+/* Another folder than the one that can be bound onto the pool would stay where it is, and an empty one be bound. */
+static bool check_root(const struct step_context *ctx, const struct containerd_found *found, struct report *report)
+{
+	if (!spec_has_containerd(ctx->spec) || !found->root || strcmp(found->root, CONTAINERD_DATA) == 0)
+		return true;
+	report_add(report, "pool.pods", CHECK_FAIL, "set root = \"" CONTAINERD_DATA "\" there with the node drained, or "
+		   "pool.pods: false", "containerd keeps its data in '%.200s' (root, of its unit or of '%s'), and only "
+		   CONTAINERD_DATA " can be on the pool", found->root, found->config);
+	return false;
+}
+
 void pool_pods_check(struct step_context *ctx, struct report *report)
 {
 	static const char REMEDY[] = "do it before the node joins its cluster (in its user data), or drain it, stop kubelet and "
 				     "remove what still runs (crictl rmp --all --force); or set pool.pods: false";
+	_cleanup_(containerd_found_release) struct containerd_found found = CONTAINERD_FOUND_INIT;
 	const char *another;
 	ssize_t n;
 
-	if (!pool_pods_missing(&ctx->facts.mounts, ctx->spec))
+	/* What is wrong with its settings is told where they are checked. */
+	if (!ctx->spec->pool.pods || containerd_find(ctx, &found, NULL) < 0 || !check_root(ctx, &found, report) ||
+	    !pool_pods_missing(&ctx->facts.mounts, ctx->spec))
 		return;
 	another = another_kubelet(ctx);
-	n = host_is_rooted(ctx->host) ? 0 : containers(ctx);
+	n = host_is_rooted(ctx->host) ? 0 : containers(ctx, found.socket ? found.socket : CONTAINERD_SOCKET);
 	if (another)
 		report_add(report, "pool.pods", CHECK_FAIL, "set pool.pods: false", "%s is here: only what kubelet.service and "
 			   "the units of containerd and CRI-O keep can be moved onto the pool", another);

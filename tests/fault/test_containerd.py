@@ -483,6 +483,39 @@ def test_config_of_the_unit(make, flag):
     uninstalls(machine)
 
 
+@pytest.mark.parametrize("where", ["its config", "a drop-in", "its unit"])
+def test_socket_of_the_settings(make, where):
+    """The kubelet's, and the one that berth asks."""
+    own = "/run/my/containerd.sock"
+    grpc = f"[grpc]\naddress = '{own}'\n"
+    machine = make("version = 3\nimports = ['conf.d/*.toml']\n" + (grpc if where == "its config" else ""), files={
+        "/proc/812/comm": "kubelet\n", "/proc/812/cmdline": f"/usr/bin/kubelet\0{FLAG}{own}\0",
+        **({"/etc/containerd/conf.d/10-mine.toml": grpc} if where == "a drop-in" else {})})
+    if where == "its unit":
+        refuses(machine, "plan", says=("containerd.kubelet", own))
+        machine.write("/etc/systemd/system/containerd.service", nodes.stock(f"/usr/local/bin/containerd --address {own}"))
+        machine.systemctl("daemon-reload")
+    machine.before = machine.snapshot(trees.TRACES)
+    installs(machine)
+    assert own in machine.read("/var/lib/berth/journal/records")
+    uninstalls(machine)
+
+
+@pytest.mark.parametrize("where", ["its config", "its unit"])
+def test_root_of_the_settings_and_the_pool(make, where):
+    """What is not in /var/lib/containerd cannot be moved onto the pool: an empty folder would be."""
+    text = "version = 3\n" + ("root = '/data/containerd'\n" if where == "its config" else "")
+    machine = make(text, settings=SETTINGS.replace("pool:\n", "pool:\n  pods: true\n"))
+    if where == "its unit":
+        machine.write("/etc/systemd/system/containerd.service",
+                      nodes.stock("/usr/local/bin/containerd --root=/data/containerd"))
+        machine.systemctl("daemon-reload")
+    for command in ("install", "plan"):
+        refuses(machine, command, says=("pool.pods", "'/data/containerd'", "pool.pods: false"))
+    machine.prepare(SETTINGS)
+    assert machine.berth("plan").code == 2
+
+
 def test_program_of_the_unit(make):
     """Not Debian's own, which lies unused in PATH."""
     machine = make("version = 3\n")

@@ -145,7 +145,8 @@ def move_cri(plugins):
 def load_all(path):
     """The file and all it imports."""
     merged = {"version": newest_config(), "root": "/var/lib/containerd", "state": "/run/containerd", "temp": "",
-              "disabled_plugins": [], "required_plugins": [], "oom_score": 0, "imports": [IMPORTED], "plugins": {}}
+              "disabled_plugins": [], "required_plugins": [], "oom_score": 0, "imports": [IMPORTED],
+              "grpc": {"address": "/run/containerd/containerd.sock"}, "plugins": {}}
     pending, loaded, first = [path], set(), 0
     while pending:
         path = pending.pop(0)
