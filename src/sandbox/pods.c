@@ -1,8 +1,10 @@
 #include "sandbox/pods.h"
 
+#include <inttypes.h>
 #include <limits.h>
 
 #include "base/strbuf.h"
+#include "base/units.h"
 #include "sandbox/pool_dirs.h"
 
 void pod_container_release(struct pod_container *container)
@@ -21,10 +23,21 @@ void pod_containers_release(struct pod_containers *list)
 	*list = POD_CONTAINERS_INIT;
 }
 
-int pod_note(int pool_fd, const char *id, const char *sandbox, const char *name, struct error *err)
+/* How long "namespace/pod" is in front of a container's own name; all of it where there is none. */
+static size_t pod_part(const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	slash = slash ? strchr(slash + 1, '/') : NULL;
+	return slash ? (size_t)(slash - name) : strlen(name);
+}
+
+int pod_note(int pool_fd, const char *id, const char *sandbox, const char *name, uint64_t mgr, struct error *err)
 {
 	_cleanup_fd_ int dir = pool_dir_make(pool_fd, POOL_PODS, err);
-	_cleanup_free_ char *text = xasprintf("%s %s", sandbox, name);
+	bool of_sandbox = !name[pod_part(name)];
+	_cleanup_free_ char *text = of_sandbox || !mgr ? xasprintf("%s %s", sandbox, name) :
+							 xasprintf("%s %s %" PRIu64, sandbox, name, mgr);
 
 	if (dir < 0)
 		return dir;
@@ -46,18 +59,19 @@ static int read_note(int dir, const char *id, struct pod_container *ret)
 {
 	char text[PATH_MAX];
 	ssize_t n = readlinkat(dir, id, text, sizeof(text) - 1);
-	char *blank;
+	char *name, *mgr;
 
 	if (n < 0)
 		return errno == ENOENT ? 0 : -errno;
 	text[n] = '\0';
-	blank = strchr(text, ' ');
-	if (!blank)
+	mgr = text;
+	(void)strsep(&mgr, " ");
+	name = strsep(&mgr, " ");
+	if (!name || (mgr && u64_parse(mgr, &ret->mgr) < 0))
 		return -EBADMSG;
-	*blank = '\0';
 	ret->id = strdup(id);
 	ret->sandbox = strdup(text);
-	ret->name = strdup(blank + 1);
+	ret->name = strdup(name);
 	if (ret->id && ret->sandbox && ret->name)
 		return 1;
 	pod_container_release(ret);
@@ -104,13 +118,23 @@ int pod_containers_read(int pool_fd, struct pod_containers *ret, struct error *e
 	return 0;
 }
 
-/* How long "namespace/pod" is in front of a container's own name; all of it where there is none. */
-static size_t pod_part(const char *name)
+/* The list is in the order of names: those of one stand together. */
+bool pod_is_older(const struct pod_containers *list, const char *sandbox, uint64_t mgr)
 {
-	const char *slash = strchr(name, '/');
+	const char *name = "";
+	bool older = false;
 
-	slash = slash ? strchr(slash + 1, '/') : NULL;
-	return slash ? (size_t)(slash - name) : strlen(name);
+	for (size_t i = 0; i < list->len; i++) {
+		const struct pod_container *c = &list->items[i];
+
+		if (strcmp(c->sandbox, sandbox) != 0)
+			continue;
+		if (strcmp(c->name, name) != 0 && older)
+			return true;
+		older = (strcmp(c->name, name) != 0 || older) && c->mgr && c->mgr != mgr;
+		name = c->name;
+	}
+	return older;
 }
 
 char *pod_name(const struct pod_containers *list, const char *sandbox)

@@ -14,4 +14,7 @@ int running_pods(int pool_fd, struct strv *ret, struct error *err);
  */
 int running_stranded(int pool_fd, struct strv *ret, struct error *err);
 
+/* The same of a given record_mgr(); 0: none. A pod is one of them while any of its containers is. */
+int running_under_others(int pool_fd, uint64_t mgr, struct strv *ret, struct error *err);
+
 #endif

@@ -349,7 +349,7 @@ int verb_start(const struct settings *settings, const char *root, const char *id
 	if (r >= 0)
 		r = find_places(&s);
 	if (r >= 0 && s.bundle.pod)
-		r = pod_note(s.pool, id, s.owner, s.bundle.pod_name, err);
+		r = pod_note(s.pool, id, s.owner, s.bundle.pod_name, record_mgr(), err);
 	if (r >= 0)
 		r = project_choose(settings, s.pool, s.claims, s.owner, s.places.layer_dir, &s.record.project, err);
 	if (r >= 0)

@@ -5,6 +5,7 @@
 #include "sandbox/pods.h"
 #include "sandbox/project.h"
 #include "sandbox/record.h"
+#include "sandbox/running.h"
 
 #define POD "5d1e0b7a5ad4"
 #define APP "a1b2c3d4e5f6"
@@ -39,11 +40,11 @@ static void notes(void **state)
 	struct error err = ERROR_INIT;
 
 	assert_int_equal(pod_find(pool, APP, &found, &err), 0);
-	assert_int_equal(pod_note(pool, APP, POD, "tenants/box/app", &err), 0);
-	assert_int_equal(pod_note(pool, "side1", POD, "tenants/box/side", &err), 0);
-	assert_int_equal(pod_note(pool, POD, POD, "tenants/box", &err), 0);
-	assert_int_equal(pod_note(pool, "other", "other", "tenants/other", &err), 0);
-	assert_int_equal(pod_note(pool, APP, POD, "tenants/box/app", &err), 0); /* once more */
+	assert_int_equal(pod_note(pool, APP, POD, "tenants/box/app", 0, &err), 0);
+	assert_int_equal(pod_note(pool, "side1", POD, "tenants/box/side", 0, &err), 0);
+	assert_int_equal(pod_note(pool, POD, POD, "tenants/box", 0, &err), 0);
+	assert_int_equal(pod_note(pool, "other", "other", "tenants/other", 0, &err), 0);
+	assert_int_equal(pod_note(pool, APP, POD, "tenants/box/app", 0, &err), 0); /* once more */
 	assert_int_equal(pod_find(pool, APP, &found, &err), 1);
 	assert_string_equal(found.sandbox, POD);
 	assert_string_equal(found.name, "tenants/box/app");
@@ -58,6 +59,52 @@ static void notes(void **state)
 	pod_forget(pool, APP);
 	pod_forget(pool, APP);
 	assert_int_equal(pod_find(pool, APP, &found, &err), 0);
+}
+
+static bool is_stranded(uint64_t mgr)
+{
+	_cleanup_(strv_release) struct strv ids = STRV_INIT;
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(running_under_others(pool, mgr, &ids, &err), 0);
+	return ids.len == 1;
+}
+
+/* As `start` leaves it. */
+static void start_one(const char *id, const char *name, uint64_t mgr)
+{
+	const struct record record = { .project = 7, .running = true, .boot = record_boot(), .mgr = mgr };
+	struct error err = ERROR_INIT;
+
+	assert_int_equal(pod_note(pool, id, POD, name, mgr, &err), 0);
+	assert_int_equal(record_write(pool, POD, &record, &err), 0);
+}
+
+/* Sysbox restarted under a pod of two: it is stranded until both have been started anew. */
+static void stranded_while_any_container_is(void **state)
+{
+	_cleanup_(pod_container_release) struct pod_container found = POD_CONTAINER_INIT;
+	struct error err = ERROR_INIT;
+
+	start_one(POD, "tenants/box", 1);
+	start_one("app1", "tenants/box/app", 1);
+	start_one("side1", "tenants/box/side", 1);
+	assert_false(is_stranded(1));
+	assert_false(is_stranded(0)); /* no sysbox-mgr tells */
+	assert_true(is_stranded(2));
+	start_one("app2", "tenants/box/app", 2); /* CRI-O has kept the one that ended */
+	assert_true(is_stranded(2));
+	pod_forget(pool, "app1");
+	assert_true(is_stranded(2));
+	start_one("side2", "tenants/box/side", 2);
+	assert_false(is_stranded(2));
+	assert_true(is_stranded(3));
+	/* Of an older berth's notes nothing is known but the pod's last start. */
+	assert_int_equal(pod_note(pool, "side2", POD, "tenants/box/side", 0, &err), 0);
+	assert_false(is_stranded(2));
+	assert_int_equal(pod_find(pool, "app2", &found, &err), 1);
+	assert_string_equal(found.name, "tenants/box/app");
+	assert_int_equal(found.mgr, 2);
 }
 
 /* A mount table with the pool at /p, and an overlay for the root file system. */
@@ -172,7 +219,7 @@ static void who_exists(void **state)
 	/* Without Docker nothing is kept for want of its files. */
 	assert_int_equal(project_owner_exists(&settings, pool, "unknown", &err), 0);
 	assert_int_equal(record_write(pool, POD, &record, &err), 0);
-	assert_int_equal(pod_note(pool, APP, POD, "tenants/box/app", &err), 0);
+	assert_int_equal(pod_note(pool, APP, POD, "tenants/box/app", 0, &err), 0);
 	assert_int_equal(project_owner_exists(&settings, pool, POD, &err), 1);
 	assert_int_equal(project_owner_exists(&settings, pool, APP, &err), 1);
 	record.running = false;
@@ -185,6 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(notes, setup, teardown),
+		cmocka_unit_test_setup_teardown(stranded_while_any_container_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(everything_on_the_pool, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_what_sysbox_keeps, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_exists, setup, teardown),
