@@ -148,9 +148,9 @@ def server():
         yield running
 
 
-def install(charts, server, name, **admission):
+def install(charts, server, name, config=None, **admission):
     """The chart by helm, with a runtime class of that name."""
-    values = {"engine": "containerd", "runtimeClass": {"name": name}, "admission": admission}
+    values = {"engine": "containerd", "runtimeClass": {"name": name}, "admission": admission, "config": config or {}}
     charts.run("install", name, HELM / "berth", f"--namespace={name}", "--create-namespace",
                f"--values={charts.values_file(values)}", KUBECONFIG=str(server.kubeconfig))
     return name
@@ -254,10 +254,30 @@ def test_a_budget_that_berth_takes_is_admitted(server, validated, disk):
 @pytest.mark.parametrize("disk, why", [
     ("five", "is no size"), ("5 G", "is no size"), ("-1G", "is no size"), ("5Gb", "is no size"), ("1.5G", "is no size"),
     ("21G", "asks for more than 20G"), ("1T", "asks for more than 20G"), ("unlimited", "asks for more than 20G"),
-    ("21474836481", "asks for more than 20G"), ("99999999999999999999G", "asks for more than 20G")])
+    ("21474836481", "asks for more than 20G"), ("99999999999999999999G", "asks for more than 20G"),
+    ("512K", "less than 1M"), ("0", "less than 1M"), ("1048575", "less than 1M"), ("1k", "less than 1M")])
 def test_another_budget_is_refused(server, validated, disk, why):
     with pytest.raises(KubectlFailed, match=why):
         tried(server, pod(validated, hostUsers=False, disk=disk))
+
+
+def test_what_the_nodes_would_refuse_is_refused(charts, server, mutated):
+    """As src/sandbox/limit.c does at each start."""
+    for disk, why in (("unlimited", "these nodes do not allow"), ("1023K", "less than 1M"), ("0", "less than 1M"),
+                      ("8388608T", "more than any disk has"), ("99999999999999999999", "more than any disk has")):
+        with pytest.raises(KubectlFailed, match=why):
+            tried(server, pod(mutated, disk=disk))
+    for disk in ("1024K", "1M", "8388607T"):
+        assert budget(server, pod(mutated, disk=disk)) == disk
+    allowing = install(charts, server, "allowing", {"budget": {"allow_unlimited": True}})
+    for _ in range(100):
+        try:
+            tried(server, pod(allowing))
+        except KubectlFailed:
+            break
+    assert budget(server, pod(allowing, hostUsers=False, disk="unlimited")) == "unlimited"
+    with pytest.raises(KubectlFailed, match="less than 1M"):
+        tried(server, pod(allowing, hostUsers=False, disk="512K"))
 
 
 def test_a_budget_does_not_grow_behind_the_policys_back(server, validated):
@@ -315,16 +335,19 @@ def test_what_is_said_stays(server, mutated):
     (limits("5Gi", "1Gi"), [], 6 * GIB),
     (limits("5Gi", None), [], 5 * GIB),
     (limits("1500M"), [], 1500000000),
+    (limits("512Ki"), [], 1 << 20),
+    (limits("0"), [], None),
     (limits("1.5Gi"), [], 3 * GIB // 2),
     (limits("5Gi", "1Gi"), limits("2Gi"), 6 * GIB),
     (limits("1Gi"), limits("2Gi", "3Gi"), 3 * GIB),
     (limits("1Gi"), limits("2Gi", restartPolicy="Always"), 3 * GIB),
     (limits("1Gi"), limits("2Gi", restartPolicy="Always") + [{**limits("4Gi")[0], "name": "s"}], 6 * GIB),
-], ids=["one", "two", "one of two", "decimal", "a half", "a smaller step before", "a larger step before", "a sidecar",
-        "a sidecar and a step"])
+], ids=["one", "two", "one of two", "decimal", "too little", "none", "a half", "a smaller step before",
+        "a larger step before", "a sidecar", "a sidecar and a step"])
 def test_the_budget_is_what_the_kubelet_evicts_by(server, mutated, containers, inits, wanted):
     inits = [{**c, "name": f"i-{c['name']}"} for c in inits]
-    assert budget(server, pod(mutated, containers=containers, initContainers=inits)) == str(wanted)
+    found = budget(server, pod(mutated, containers=containers, initContainers=inits))
+    assert found == (str(wanted) if wanted else None)
 
 
 def test_a_namespaces_default_limit_counts(server, mutated):
