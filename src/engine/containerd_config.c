@@ -387,3 +387,36 @@ char *containerd_dump_value(const char *dump, const char *table, const char *key
 	}
 	return NULL;
 }
+
+/* The first part of a header behind a table's, without its quotes; NULL: it is not below that. */
+static const char *part_below(const char *header, size_t len, const char *table, size_t *ret_len)
+{
+	size_t n = strlen(table), quoted;
+
+	if (len <= n + 1 || header[n] != '.' || !same_name(header, n, table))
+		return NULL;
+	header += n + 1;
+	len -= n + 1;
+	quoted = *header == '\'' || *header == '"';
+	*ret_len = quoted ? strcspn(header + 1, *header == '"' ? "\"" : "'") : strcspn(header, ".]");
+	return *ret_len + quoted <= len ? header + quoted : NULL;
+}
+
+int containerd_dump_tables(const char *dump, const char *table, struct strv *ret)
+{
+	int r = 0;
+
+	for (const char *line = dump; r >= 0 && *line;) {
+		const char *end = strchrnul(line, '\n'), *text = line + strspn(line, " \t"), *part;
+		_cleanup_free_ char *name = NULL;
+		size_t n = 0;
+
+		line = *end ? end + 1 : end;
+		if (text >= end || *text != '[' || end[-1] != ']')
+			continue;
+		part = part_below(text + 1, (size_t)(end - text) - 2, table, &n);
+		name = part ? strndup(part, n) : NULL;
+		r = !part ? 0 : name ? strv_add_new(ret, name) : -ENOMEM;
+	}
+	return r < 0 ? r : 0;
+}

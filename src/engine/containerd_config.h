@@ -55,4 +55,7 @@ int containerd_config_drop(const char *text, size_t len, const char *pattern, st
  */
 char *containerd_dump_value(const char *dump, const char *table, const char *key);
 
+/* The names of the tables directly below one of a dump, each once. -ENOMEM. */
+int containerd_dump_tables(const char *dump, const char *table, struct strv *ret);
+
 #endif

@@ -57,6 +57,20 @@ static int add_mirror(struct registry_hosts *hosts, const char *line, size_t len
 	return 0;
 }
 
+/* "[host.'https://HOST'.header]": credentials, as a rule. All mirrors on that host: one too many is only told of. */
+static int mark_unlike(struct registry_hosts *hosts, const char *line, size_t len)
+{
+	_cleanup_free_ char *url = quoted(line, len), *host = NULL;
+	bool ignored;
+
+	if (!url)
+		return 0;
+	host = host_of(url, &ignored, &ignored);
+	for (size_t i = 0; host && i < hosts->len; i++)
+		hosts->mirrors[i].unlike |= strcmp(hosts->mirrors[i].host, host) == 0;
+	return host ? 0 : -ENOMEM;
+}
+
 static bool is_true(const char *value)
 {
 	return strncmp(value, "true", 4) == 0;
@@ -69,6 +83,8 @@ static void take_key(struct registry_mirror *mirror, const char *key, size_t n, 
 		mirror->insecure |= is_true(value);
 	else if (n == 13 && strncmp(key, "override_path", n) == 0)
 		mirror->unlike |= is_true(value);
+	else if ((n == 6 && strncmp(key, "client", n) == 0) || (n >= 6 && strncmp(key, "header", 6) == 0))
+		mirror->unlike = true;
 	else if (n == 2 && strncmp(key, "ca", n) == 0 && !mirror->authority)
 		mirror->authority = quoted(value, len);
 	else if (n == 12 && strncmp(key, "capabilities", n) == 0 && memchr(value, ']', len))
@@ -84,6 +100,11 @@ static bool is_host(const char *line, size_t len)
 	       strchr("\"'", line[len - 2]);
 }
 
+static bool is_header(const char *line, size_t len)
+{
+	return len > 16 && strncmp(line, "[host.", 6) == 0 && strncmp(line + len - 8, ".header]", 8) == 0;
+}
+
 static int take_line(struct registry_hosts *hosts, enum place *place, const char *line, size_t len)
 {
 	const char *equals = memchr(line, '=', len), *value;
@@ -92,7 +113,9 @@ static int take_line(struct registry_hosts *hosts, enum place *place, const char
 
 	if (*line == '[') {
 		*place = is_host(line, len) ? OF_A_HOST : ELSEWHERE;
-		return *place == OF_A_HOST ? add_mirror(hosts, line, len) : 0;
+		return *place == OF_A_HOST    ? add_mirror(hosts, line, len) :
+		       is_header(line, len) ? mark_unlike(hosts, line, len) :
+					      0;
 	}
 	if (!equals)
 		return 0;

@@ -11,7 +11,7 @@ struct registry_mirror {
 	char *host;	 /* "mirror.example.com:5000" */
 	char *authority; /* path of the certificate it is known by; NULL: the machine's */
 	bool insecure;	 /* http, or its certificate is not looked at */
-	bool unlike;	 /* it has a path of its own, or no pulls: no other engine asks it the same way */
+	bool unlike;	 /* it has a path, a client's certificate or headers of its own, or no pulls: no other engine asks it so */
 };
 
 struct registry_hosts {

@@ -81,10 +81,12 @@ static void check_package(struct step_context *ctx, const struct found *found, s
 struct carried {
 	char *pause;	  /* the image that every pod has */
 	char *registries; /* folder of mirrors */
+	struct strv left; /* registries of which its own config has more, in the old way: that is not carried */
 };
 
 static void carried_release(struct carried *carried)
 {
+	strv_release(&carried->left);
 	free(carried->pause);
 	free(carried->registries);
 }
@@ -96,6 +98,19 @@ static const struct {
 	{ "plugins.'io.containerd.cri.v1.images'.pinned_images", "sandbox", "plugins.'io.containerd.cri.v1.images'.registry" },
 	{ "plugins.'io.containerd.grpc.v1.cri'", "sandbox_image", "plugins.'io.containerd.grpc.v1.cri'.registry" },
 };
+
+/* Mirrors, and who one is to them, as they were written before there was a config_path. */
+static void find_left(const char *dump, const char *registry_table, struct strv *ret)
+{
+	static const char *const BELOW[] = { "mirrors", "configs", "auths" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(BELOW); i++) {
+		_cleanup_free_ char *table = xasprintf("%s.%s", registry_table, BELOW[i]);
+
+		if (table)
+			(void)containerd_dump_tables(dump, table, ret);
+	}
+}
 
 static void carried_read(struct step_context *ctx, struct carried *ret)
 {
@@ -112,6 +127,7 @@ static void carried_read(struct step_context *ctx, struct carried *ret)
 			ret->pause = containerd_dump_value(dump, CARRIED[i].pause_table, CARRIED[i].pause);
 		if (!ret->registries && folders && *folders == '/')
 			ret->registries = strndup(folders, strcspn(folders, ":"));
+		find_left(dump, CARRIED[i].registry_table, &ret->left);
 	}
 }
 
@@ -123,6 +139,10 @@ static void check_mirrors(struct step_context *ctx, const struct found *found, s
 		return;
 	carried_read(ctx, &carried);
 	crio_registries_check(ctx, carried.registries, report);
+	strv_foreach (&carried.left, i, registry)
+		report_add(report, "crio.mirrors", CHECK_WARN, "write it into /etc/containers/registries.conf.d in CRI-O's way, or "
+			   "go without", "what containerd's own config has of the registry '%.200s' (mirrors, configs, auths) is "
+			   "not carried over to CRI-O: only what is in its config_path is", registry);
 }
 
 static int check(struct step_context *ctx, struct report *report, struct error *err)

@@ -179,11 +179,26 @@ def test_mirrors(make):
 @pytest.mark.parametrize(("registry", "text", "says"), [
     ("ghcr.io", '[host."https://mirror.example.com/v2/ghcr"]\noverride_path = true\n', "of ghcr.io"),
     ("_default", '[host."https://mirror.example.com"]\n', "of all registries"),
+    ("quay.io", '[host."https://mirror.example.com"]\nclient = [["/a.cert", "/a.key"]]\n', "of quay.io"),
+    ("quay.io", '[host."https://mirror.example.com"]\n  [host."https://mirror.example.com".header]\n'
+                '    Authorization = "Basic YTpi"\n', "of quay.io"),
 ])
 def test_mirror_that_crio_would_ask_otherwise(make, registry, text, says):
     machine = with_mirrors(make, "crio-kubeadm", **{registry: text})
     plan = machine.berth("plan")
     assert plan.code == 2 and "crio.mirrors" in plan.out and says in plan.out, plan
+    installs(machine)
+    assert not machine.path(REGISTRIES).exists()
+
+
+@pytest.mark.parametrize("below", ["mirrors.'quay.io'", "configs.'quay.io'.auth"])
+def test_mirrors_in_containerds_own_config(make, below):
+    """As they were written before there was a config_path."""
+    table = f"\n[plugins.'io.containerd.cri.v1.images'.registry.{below}]\nendpoint = ['https://mirror.example.com']\n"
+    text = (roots.DATA / "crio-kubeadm" / "config.toml").read_text(encoding="utf-8")
+    machine = make("crio-kubeadm", files={nodes.CONFIG: text + table})
+    plan = machine.berth("plan")
+    assert plan.code == 2 and "crio.mirrors" in plan.out and "the registry 'quay.io'" in plan.out, plan
     installs(machine)
     assert not machine.path(REGISTRIES).exists()
 

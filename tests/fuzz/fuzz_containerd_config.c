@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	_cleanup_(containerd_config_release) struct containerd_config config = CONTAINERD_CONFIG_INIT, again = CONTAINERD_CONFIG_INIT;
 	_cleanup_(strbuf_release) struct strbuf added = STRBUF_INIT;
 	_cleanup_free_ char *text = strndup((const char *)data, size), *value = NULL;
+	_cleanup_(strv_release) struct strv tables = STRV_INIT;
 	struct error err = ERROR_INIT;
 	size_t len;
 
@@ -28,6 +29,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	len = strlen(text);
 	value = containerd_dump_value(text, "plugins.'io.containerd.cri.v1.images'.registry", "config_path");
 	must(!value || strlen(value) <= len);
+	must(containerd_dump_tables(text, "plugins.'io.containerd.cri.v1.images'.registry.mirrors", &tables) == 0);
 	if (containerd_config_read(text, len, PATH, &config, &err) < 0) {
 		must(*err.message);
 		return 0;

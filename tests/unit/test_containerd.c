@@ -215,6 +215,34 @@ static void what_a_dump_says(void **state)
 	assert_null(containerd_dump_value("", "", "version"));
 }
 
+static void what_tables_a_dump_has(void **state)
+{
+#define REGISTRY "plugins.\"io.containerd.grpc.v1.cri\".registry"
+	static const char TEXT[] = "    [" REGISTRY "]\n"
+				   "      [" REGISTRY ".mirrors]\n"
+				   "        [plugins.'io.containerd.grpc.v1.cri'.registry.mirrors.'docker.io']\n"
+				   "          endpoint = ['https://mirror.example.com']\n"
+				   "        [" REGISTRY ".mirrors.\"a.example.com:5000\"]\n"
+				   "      [" REGISTRY ".configs.'a'.auth]\n"
+				   "      [" REGISTRY ".configs.'a'.tls]\n"
+				   "      [" REGISTRY ".configs.b]\n"
+				   "      [" REGISTRY ".mirrors2.c]\n";
+	_cleanup_(strv_release) struct strv mirrors = STRV_INIT, configs = STRV_INIT, none = STRV_INIT;
+
+	assert_int_equal(containerd_dump_tables(TEXT, REGISTRY ".mirrors", &mirrors), 0);
+	assert_int_equal(mirrors.len, 2);
+	assert_string_equal(mirrors.items[0], "docker.io");
+	assert_string_equal(mirrors.items[1], "a.example.com:5000");
+	assert_int_equal(containerd_dump_tables(TEXT, REGISTRY ".configs", &configs), 0);
+	assert_int_equal(configs.len, 2);
+	assert_string_equal(configs.items[0], "a");
+	assert_string_equal(configs.items[1], "b");
+	assert_int_equal(containerd_dump_tables(TEXT, REGISTRY ".auths", &none), 0);
+	assert_int_equal(containerd_dump_tables("[", "a", &none), 0);
+	assert_int_equal(containerd_dump_tables("[a.]\n[a.'\n[a.'x]", "a", &none), 0);
+	assert_int_equal(none.len, 0);
+}
+
 static void the_drop_in(void **state)
 {
 	struct containerd_handler handler = { "sysbox-runc", "/usr/local/lib/berth/berth-runc", true, 2 };
@@ -307,7 +335,7 @@ int main(void)
 		cmocka_unit_test(what_is_above_the_first_table), cmocka_unit_test(what_is_not_understood),
 		cmocka_unit_test(what_is_imported), cmocka_unit_test(an_import_more),
 		cmocka_unit_test(an_import_less), cmocka_unit_test(versions), cmocka_unit_test(what_a_dump_says),
-		cmocka_unit_test(the_drop_in), cmocka_unit_test(what_a_running_one_has),
+		cmocka_unit_test(what_tables_a_dump_has), cmocka_unit_test(the_drop_in), cmocka_unit_test(what_a_running_one_has),
 		cmocka_unit_test(what_a_dump_has_otherwise),
 	};
 

@@ -26,14 +26,26 @@ static void as_its_documentation_has_it(void **state)
 				   "[host.\"https://odd.example.com/v2/x\"]\n"
 				   "  override_path = true\n"
 				   "[host.\"https://push.example.com\"]\n"
-				   "  capabilities = [\"push\"]\n";
+				   "  capabilities = [\"push\"]\n"
+				   "[host.\"https://mutual.example.com\"]\n"
+				   "  client = [[\"/etc/certs/client.cert\", \"/etc/certs/client.key\"]]\n"
+				   "[host.\"https://token.example.com\"]\n"
+				   "  header.Authorization = [\"Basic YTpi\"]\n"
+				   "[host.\"https://table.example.com\"]\n"
+				   "[host.\"https://plain.example.com\"]\n"
+				   "[host.\"https://table.example.com\".header]\n"
+				   "  x-token = \"a\"\n";
 	static const struct registry_mirror EXPECTED[] = {
-		{ (char *)(uintptr_t)"mirror.example.com", (char *)(uintptr_t)"/etc/certs/mirror.pem", false, false },
+		{ (char *)(uintptr_t)"mirror.example.com", (char *)(uintptr_t)"/etc/certs/mirror.pem", false, true },
 		{ (char *)(uintptr_t)"10.0.0.2:5000", NULL, true, false },
 		{ (char *)(uintptr_t)"other.example.com", NULL, true, false },
 		{ (char *)(uintptr_t)"big.example.com", NULL, false, true },
 		{ (char *)(uintptr_t)"odd.example.com", NULL, false, true },
 		{ (char *)(uintptr_t)"push.example.com", NULL, false, true },
+		{ (char *)(uintptr_t)"mutual.example.com", NULL, false, true },
+		{ (char *)(uintptr_t)"token.example.com", NULL, false, true },
+		{ (char *)(uintptr_t)"table.example.com", NULL, false, true },
+		{ (char *)(uintptr_t)"plain.example.com", NULL, false, false },
 	};
 	_cleanup_(registry_hosts_release) struct registry_hosts hosts = REGISTRY_HOSTS_INIT;
 
