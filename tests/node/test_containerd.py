@@ -78,10 +78,45 @@ def test_what_does_not_come_true_is_taken_back(node_factory, control_plane):
     assert HANDLER not in worker.runtime_handlers()
     assert init_pid(worker, "bystander") == pid and worker.restarts("bystander") == 0
     # Mended, the next run goes on where this one was left.
-    node.run("mv /usr/local/bin/containerd.real /usr/local/bin/containerd; systemctl restart containerd")
+    mend = "mv /usr/local/bin/containerd.real /usr/local/bin/containerd; systemctl restart containerd"
+    node.run(mend)
     berth_host.install(node)
     worker.wait_for_handler(HANDLER)
     assert init_pid(worker, "bystander") == pid
+
+    # What an operator wrote since is not undone by a later attempt that fails.
+    node.run(f"echo '# mine' >>{CONFIG}; rm {DROP_IN}; mv /usr/local/bin/containerd /usr/local/bin/containerd.real")
+    node.put(DEAF.encode(), "/usr/local/bin/containerd", mode=0o755)
+    node.run("systemctl restart containerd")
+    config = node.run(["cat", CONFIG]).stdout
+    done = berth_host.install(node, check=False)
+    assert done.returncode == 1 and "taken back, containerd.service runs as before" in done.stderr, done.stderr
+    assert node.run(["cat", CONFIG]).stdout == config and config.endswith("# mine\n")
+    assert node.run(["test", "-e", DROP_IN], check=False).returncode == 1
+    node.run(mend)
+    berth_host.install(node)
+    worker.wait_for_handler(HANDLER)
+    check_repaired_drop_in(worker)
+    assert init_pid(worker, "bystander") == pid
+
+
+# Something that a container waits for, made while containerd is down.
+GO = "mkdir -p /srv/go {0}; printf '[Service]\\nExecStopPost=/bin/touch /srv/go/now\\n' >{0}/go.conf; systemctl daemon-reload"
+WAIT = "until [ -e /go/now ]; do sleep 0.1 || sleep 1; done"
+
+
+def check_repaired_drop_in(worker):
+    """What was taken out of it is in force again, not only in the file; a container's own end meanwhile is none of ours."""
+    node = worker.node
+    node.run(f"sed -i /pod_annotations/d {DROP_IN}; systemctl restart containerd")
+    node.run(GO.format("/run/systemd/system/containerd.service.d"))
+    worker.run_pod(kubelet_host.pod("job", script=WAIT, mounts={"go": "/go"}, restartPolicy="Never", volumes=[
+        {"name": "go", "hostPath": {"path": "/srv/go", "type": "Directory"}}]))
+    print(berth_host.install(node).stdout)
+    worker.until(lambda: worker.pod_phase("job") == "Succeeded", 120, "the job has not ended", "job")
+    worker.apply(CLASS)
+    worker.run_pod(sandbox("box", disk="200M"))
+    assert budget(node, "default/box")["limit_bytes"] == 200 * M
 
 
 def test_everything_a_pod_writes(node_factory, control_plane):
