@@ -20,6 +20,8 @@ static int decide(const struct settings *settings, const struct sandbox *sandbox
 					 "(budget.allow_unlimited)");
 		if (adjustment->bytes && adjustment->bytes < LIMIT_MIN)
 			return error_set(err, EINVAL, "less than 1M is no budget");
+		if (adjustment->bytes > LIMIT_MAX)
+			return error_set(err, EINVAL, "more than 1024T is no limit: where none is wanted, say 'unlimited'");
 		*ret_bytes = adjustment->bytes;
 		return 0;
 	}

@@ -12,7 +12,7 @@ struct adjustment {
 
 /*
  * At once where it runs; it outlives restarts. -ENOSPC: below what it uses, with the figures; -EINVAL:
- * less than a megabyte, or unlimited where the host does not allow it. `ret_budget` is what holds now.
+ * less than a megabyte, more than LIMIT_MAX, or unlimited where the host does not allow it. `ret_budget` is what holds now.
  */
 int sandbox_adjust(const struct settings *settings, int pool_fd, const struct sandbox *sandbox,
 		   const struct adjustment *adjustment, uint64_t *ret_budget, struct error *err);

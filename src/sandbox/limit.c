@@ -21,6 +21,9 @@ static int parse_wish(const struct settings *settings, const char *what, const c
 	if (*ret < LIMIT_MIN)
 		return error_set(err, EINVAL, "the %s " ANNOTATION_DISK " is '%.40s': less than 1M is no "
 				 "budget to start with", what, text);
+	if (*ret > LIMIT_MAX)
+		return error_set(err, EINVAL, "the %s " ANNOTATION_DISK " is '%.40s': more than 1024T is no "
+				 "limit", what, text);
 	return 0;
 }
 
@@ -33,6 +36,8 @@ static int by_engine(const struct settings *settings, const char *text, struct l
 		return error_set(err, EINVAL, "Docker's size '%.40s' of the container is not understood", text);
 	if (bytes && bytes < LIMIT_MIN)
 		return error_set(err, EINVAL, "Docker's size '%.40s' of the container is less than 1M, no budget to start with", text);
+	if (bytes > LIMIT_MAX)
+		return error_set(err, EINVAL, "Docker's size '%.40s' of the container is more than 1024T, which is no limit", text);
 	*ret = bytes ? (struct limit){ .bytes = bytes, .source = "engine" } :
 		       (struct limit){ .bytes = settings->budget, .source = "default" };
 	return 0;

@@ -9,6 +9,7 @@
 #include "sandbox/settings.h"
 
 #define LIMIT_MIN ((uint64_t)1 << 20) /* a sandbox that cannot even write its /etc/hosts is a mistake */
+#define LIMIT_MAX ((uint64_t)1 << 50) /* as of the settings; far beyond it the kernel's limit would be none at all */
 
 struct limit_sources {
 	uint64_t set;		/* of the record; 0: none */
@@ -22,7 +23,7 @@ struct limit {
 	const char *source; /* "set", "annotation", "label", "engine", "default" */
 };
 
-/* -EINVAL: a value that is no size, too small, or "unlimited" where the host does not allow it. */
+/* -EINVAL: a value that is no size, too small, too large, or "unlimited" where the host does not allow it. */
 int limit_decide(const struct settings *settings, const struct limit_sources *sources,
 		 struct limit *ret, struct error *err);
 

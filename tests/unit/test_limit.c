@@ -21,6 +21,7 @@ static void who_has_the_first_word(void **state)
 		{ { 0 }, 10240 * M, "default" },
 		{ { .engine = "300m" }, 300 * M, "engine" },
 		{ { .engine = "300m", .label = "1G" }, 1024 * M, "label" },
+		{ { .label = "1024T" }, LIMIT_MAX, "label" },
 		{ { .engine = "0G" }, 10240 * M, "default" }, /* no size for Docker either */
 		{ { .engine = "300m", .label = "1G", .annotation = "2Gi" }, 2048 * M, "annotation" },
 		{ { .engine = "x", .label = "y", .annotation = "z", .set = 5 * M }, 5 * M, "set" },
@@ -50,6 +51,9 @@ static void wishes_that_are_refused(void **state)
 		{ { .annotation = "0" }, "less than 1M" },
 		{ { .annotation = "unlimited" }, "which this host does not allow (budget.allow_unlimited)" },
 		{ { .annotation = "99999999999T" }, "write a size" },
+		{ { .annotation = "2000000T" }, "more than 1024T is no limit" }, /* above 2^60: as good as none */
+		{ { .label = "1025T" }, "more than 1024T is no limit" },
+		{ { .engine = "2000000T" }, "is more than 1024T" },
 		{ { .engine = "much" }, "Docker's size 'much'" },
 		{ { .engine = "100k" }, "less than 1M" },
 	};
