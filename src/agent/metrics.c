@@ -10,6 +10,7 @@
 #include "agent/limit_hits.h"
 #include "agent/usage.h"
 #include "base/file.h"
+#include "quota/budget.h"
 
 #define ID_SHOWN 12
 
@@ -142,8 +143,14 @@ static void labels(struct strbuf *out, const struct usage *u)
 	strbuf_printf(out, "\",engine=\"%s\"} ", u->engine);
 }
 
+/* What the kernel has as a limit that is none is far from 0. */
+static uint64_t told(uint64_t value, bool is_limit)
+{
+	return is_limit && budget_is_unlimited(value) ? 0 : value;
+}
+
 static void each_sandbox(struct strbuf *out, const struct usages *usages, const char *name,
-			 const char *help, size_t member)
+			 const char *help, size_t member, bool is_limit)
 {
 	family(out, name, "gauge", help);
 	for (size_t i = 0; i < usages->len; i++) {
@@ -152,7 +159,7 @@ static void each_sandbox(struct strbuf *out, const struct usages *usages, const 
 		strbuf_puts(out, name);
 		labels(out, u);
 		strbuf_printf(out, "%" PRIu64 "\n",
-			      *(const uint64_t *)((const char *)&u->quota + member));
+			      told(*(const uint64_t *)((const char *)&u->quota + member), is_limit));
 	}
 }
 
@@ -160,13 +167,13 @@ static void sandboxes(struct strbuf *out, const struct agent *agent, const struc
 {
 	gauge(out, "berth_sandboxes", "Sandboxes with a budget.", usages->len);
 	each_sandbox(out, usages, "berth_sandbox_used_bytes", "What counts in a sandbox's budget.",
-		     offsetof(struct quota_usage, used));
+		     offsetof(struct quota_usage, used), false);
 	each_sandbox(out, usages, "berth_sandbox_limit_bytes", "A sandbox's budget; 0: unlimited.",
-		     offsetof(struct quota_usage, hard));
+		     offsetof(struct quota_usage, hard), true);
 	each_sandbox(out, usages, "berth_sandbox_inodes_used", "Files and directories of a sandbox.",
-		     offsetof(struct quota_usage, inodes));
+		     offsetof(struct quota_usage, inodes), false);
 	each_sandbox(out, usages, "berth_sandbox_inodes_limit", "How many it may have; 0: unlimited.",
-		     offsetof(struct quota_usage, inode_hard));
+		     offsetof(struct quota_usage, inode_hard), true);
 	family(out, "berth_sandbox_limit_hits", "counter",
 	       "Writes that the kernel refused because a budget was used up.");
 	for (size_t i = 0; i < usages->len; i++) {

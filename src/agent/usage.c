@@ -39,20 +39,39 @@ static size_t place_of(const struct usages *usages, const char *id)
 	return low;
 }
 
+/* The one it has now, where that may be another; without memory the old one stays. */
+static void read_name(struct usage *u, int pool, const struct settings *settings)
+{
+	uint64_t stamp = sandbox_name_stamp(settings, u->id);
+	const char *engine;
+	char *name;
+
+	if (u->name && stamp == u->name_stamp)
+		return;
+	if (!sandbox_name(settings, pool, u->id, &name, &engine))
+		engine = "";
+	if (!name)
+		name = strdup("");
+	if (!name)
+		return;
+	free(u->name);
+	u->name = name;
+	u->engine = engine;
+	u->name_stamp = stamp;
+}
+
 static struct usage *add(struct usages *usages, size_t place, int pool, const char *id,
 			 const struct settings *settings)
 {
 	struct usage *items = reallocarray(usages->items, usages->len + 1, sizeof(*items));
-	struct usage fresh = { 0 };
+	struct usage fresh = { .engine = "" };
 
 	if (!items)
 		return NULL;
 	usages->items = items;
 	fresh.id = strdup(id);
-	if (!sandbox_name(settings, pool, id, &fresh.name, &fresh.engine))
-		fresh.engine = "";
-	if (!fresh.name)
-		fresh.name = strdup("");
+	if (fresh.id)
+		read_name(&fresh, pool, settings);
 	if (!fresh.id || !fresh.name) {
 		usage_release(&fresh);
 		return NULL;
@@ -79,6 +98,8 @@ static void refresh_one(struct usages *usages, int pool, const char *id, const s
 	u = known ? &usages->items[place] : add(usages, place, pool, id, settings);
 	if (!u)
 		return;
+	if (known)
+		read_name(u, pool, settings);
 	u->quota = quota;
 	u->seen = true;
 }

@@ -1,6 +1,6 @@
 /*
- * What each sandbox uses, for a scrape: figures are read anew each time (one quotactl a sandbox), names only
- * when a sandbox is seen for the first time.
+ * What each sandbox uses, for a scrape: figures are read anew each time (one quotactl a sandbox), names when a
+ * sandbox is seen for the first time, and when its engine has written its files anew: it may have renamed it.
  */
 #ifndef AGENT_USAGE_H
 #define AGENT_USAGE_H
@@ -13,6 +13,7 @@ struct usage {
 	char *id;
 	char *name; /* "" where its engine knows of none */
 	const char *engine;
+	uint64_t name_stamp; /* of the file the name is of, sandbox_name_stamp() */
 	struct quota_usage quota;
 	bool seen; /* by the last reading */
 };

@@ -114,6 +114,17 @@ int docker_files_read(const char *data_root, const char *id, struct docker_files
 	return 1;
 }
 
+uint64_t docker_files_stamp(const char *data_root, const char *id)
+{
+	_cleanup_free_ char *path = xasprintf("%s/containers/%s/config.v2.json", data_root, id);
+	struct stat st;
+
+	/* Docker writes a new file and renames it: other inode, other time. */
+	if (!path || stat(path, &st) < 0)
+		return 0;
+	return ((uint64_t)st.st_mtim.tv_sec * 1000000000U + (uint64_t)st.st_mtim.tv_nsec) ^ ((uint64_t)st.st_ino << 40);
+}
+
 int docker_has_container(const char *data_root, const char *id, struct error *err)
 {
 	_cleanup_free_ char *all = xasprintf("%s/containers", data_root);

@@ -24,6 +24,9 @@ void docker_files_release(struct docker_files *files);
 int docker_files_read(const char *data_root, const char *id, struct docker_files *ret,
 		      struct error *err);
 
+/* Another one each time Docker has written what it keeps of the container, its name with it; 0: it has no such container. */
+uint64_t docker_files_stamp(const char *data_root, const char *id);
+
 /*
  * Does Docker still have it? 1, 0; -ENODATA: its data root has no folder of containers, so nothing
  * can be said of any.

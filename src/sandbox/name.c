@@ -21,6 +21,11 @@ int sandbox_name(const struct settings *settings, int pool_fd, const char *id, c
 	return *ret_engine != NULL;
 }
 
+uint64_t sandbox_name_stamp(const struct settings *settings, const char *id)
+{
+	return *settings->engine ? docker_files_stamp(settings->engine, id) : 0;
+}
+
 bool sandbox_is_kept(const struct settings *settings, const char *id)
 {
 	return *settings->engine && docker_has_container(settings->engine, id, NULL) != 0;

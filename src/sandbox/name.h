@@ -14,6 +14,9 @@
 int sandbox_name(const struct settings *settings, int pool_fd, const char *id, char **ret_name,
 		 const char **ret_engine);
 
+/* Another one when that name may be another; a pod's never is. */
+uint64_t sandbox_name_stamp(const struct settings *settings, const char *id);
+
 /* Does an engine still have it, or may it, as far as can be told? */
 bool sandbox_is_kept(const struct settings *settings, const char *id);
 
