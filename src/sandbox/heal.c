@@ -2,6 +2,7 @@
 
 #include <endian.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -9,6 +10,7 @@
 #include "base/lines.h"
 #include "base/strbuf.h"
 #include "base/units.h"
+#include "sandbox/privilege.h"
 #include "sys/tree_walk.h"
 
 #define USER	   "sysbox:"
@@ -167,36 +169,70 @@ static int heal_xattr(const char *path, const char *name, uint32_t base)
 	return lsetxattr(path, name, at, (size_t)n, 0) < 0 ? -errno : 0;
 }
 
-static int heal_acls(int dir, const char *name, const struct stat *st, uint32_t base)
+static int heal_acls(const char *path, const struct stat *st, uint32_t base)
 {
-	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/%s", dir, name);
-	int r;
+	int r = heal_xattr(path, "system.posix_acl_access", base);
 
-	if (!path)
-		return -ENOMEM;
-	if (S_ISLNK(st->st_mode))
-		return 0;
-	r = heal_xattr(path, "system.posix_acl_access", base);
 	return r == 0 && S_ISDIR(st->st_mode) ? heal_xattr(path, "system.posix_acl_default", base) : r;
+}
+
+size_t heal_caps(void *value, size_t size, uint32_t base)
+{
+	struct vfs_ns_cap_data caps;
+	uint32_t root;
+
+	if (size != sizeof(caps))
+		return size;
+	memcpy(&caps, value, sizeof(caps));
+	root = le32toh(caps.rootid);
+	if ((le32toh(caps.magic_etc) & VFS_CAP_REVISION_MASK) != VFS_CAP_REVISION_3 || !is_shifted(root, base))
+		return size;
+	caps.rootid = htole32(unshift(root, base));
+	/* Of root itself: as they are written without a user namespace. */
+	if (root == base) {
+		caps.magic_etc = htole32((le32toh(caps.magic_etc) & ~VFS_CAP_REVISION_MASK) | VFS_CAP_REVISION_2);
+		size = XATTR_CAPS_SZ_2;
+	}
+	memcpy(value, &caps, size);
+	return size;
+}
+
+/* What a change of owner would take off a file, and what a cut took off it. 1, 0: nothing. */
+static int find_privilege(const char *path, const struct stat *st, bool shifted, uint32_t base, struct privilege *ret)
+{
+	int r = S_ISREG(st->st_mode) ? privilege_find_mark(path, ret) : 0;
+
+	if (r != 0 || !shifted || !S_ISREG(st->st_mode))
+		return r;
+	r = privilege_read(path, st->st_mode, ret);
+	if (r <= 0)
+		return r;
+	ret->caps_len = heal_caps(ret->caps, ret->caps_len, base);
+	r = privilege_mark(path, ret);
+	return r < 0 ? r : 1;
 }
 
 /* 1: it was shifted, 0: it was not. The ACLs first: the owner tells whether there is anything to do. */
 static int heal_one(int dir, const char *name, const struct stat *st, uint32_t base)
 {
 	uint32_t uid = unshift(st->st_uid, base), gid = unshift(st->st_gid, base);
-	int r = heal_acls(dir, name, st, base);
+	_cleanup_free_ char *path = xasprintf("/proc/self/fd/%d/%s", dir, name);
+	bool shifted = uid != st->st_uid || gid != st->st_gid;
+	struct privilege privilege;
+	int r, has;
 
+	if (!path)
+		return -ENOMEM;
+	r = S_ISLNK(st->st_mode) ? 0 : heal_acls(path, st, base);
 	if (r < 0)
 		return r;
-	if (uid == st->st_uid && gid == st->st_gid)
-		return 0;
-	if (fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+	has = find_privilege(path, st, shifted, base, &privilege);
+	if (has < 0)
+		return has;
+	if (shifted && fchownat(dir, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return -errno;
-	/* The kernel takes these bits off a file that changes its owner. */
-	if (S_ISREG(st->st_mode) && (st->st_mode & (S_ISUID | S_ISGID)) &&
-	    fchmodat(dir, name, st->st_mode & 07777, 0) < 0)
-		return -errno;
-	return 1;
+	r = has ? privilege_restore(path, &privilege) : 0;
+	return r < 0 ? r : shifted;
 }
 
 static int heal_entry(struct tree_walk *walk, const char *name, uint32_t base,

@@ -7,7 +7,8 @@
  * owned by nobody. (sysbox-libs/idShiftUtils: owners and POSIX ACL entries; mode bits are kept.)
  *
  * Every id in base..base+65535 goes down by base; others are not ours and stay. So it can be cut off
- * and called again, also on a directory whose shift was itself cut off half-way.
+ * and called again, also on a directory whose shift was itself cut off half-way. What a change of owner takes off a
+ * file (setuid, setgid, capabilities) it has again afterwards, wherever the cut was (privilege.h).
  */
 #ifndef SANDBOX_HEAL_H
 #define SANDBOX_HEAL_H
@@ -35,5 +36,8 @@ int heal_tree(int dir_fd, uint32_t base, struct heal_report *ret, struct error *
 
 /* The value of a POSIX ACL xattr with its ids shifted down, in place. 1: it changed; -EINVAL: it is none. */
 int heal_acl(void *value, size_t size, uint32_t base);
+
+/* The same of security.capability, of a user namespace whose root is in the range; how long it is then. */
+size_t heal_caps(void *value, size_t size, uint32_t base);
 
 #endif

@@ -140,6 +140,77 @@ static void one_that_was_cut_off_is_finished(void **state)
 	assert_healed();
 }
 
+#define CAPS "security.capability"
+#define MARK "trusted.berth.privilege"
+
+/* cap_net_raw+p of root 100000, as set inside of a sandbox; and what a host has for it. */
+static const unsigned char CAPS_INSIDE[24] = { 0, 0, 0, 3, 0x00, 0x20, [20] = 0xa0, 0x86, 0x01 };
+static const unsigned char CAPS_HEALED[20] = { 0, 0, 0, 2, 0x00, 0x20 };
+
+static void caps_too(void **state)
+{
+	unsigned char caps[24], other[24];
+
+	(void)state;
+	memcpy(caps, CAPS_INSIDE, sizeof(caps));
+	assert_int_equal(heal_caps(caps, sizeof(caps), BASE), sizeof(CAPS_HEALED));
+	assert_memory_equal(caps, CAPS_HEALED, sizeof(CAPS_HEALED));
+	assert_int_equal(heal_caps(caps, sizeof(CAPS_HEALED), BASE), sizeof(CAPS_HEALED));
+	/* A root inside of the sandbox's own range. */
+	memcpy(caps, CAPS_INSIDE, sizeof(caps));
+	caps[20]++;
+	assert_int_equal(heal_caps(caps, sizeof(caps), BASE), sizeof(caps));
+	assert_int_equal(caps[20], 1);
+	assert_int_equal(caps[3], 3);
+	/* Somebody else's. */
+	memcpy(other, caps, sizeof(other));
+	assert_int_equal(heal_caps(caps, sizeof(caps), BASE), sizeof(caps));
+	assert_memory_equal(caps, other, sizeof(caps));
+}
+
+static int heal_upper(void *userdata, struct error *err)
+{
+	_cleanup_fd_ int fd = open(userdata, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return heal_tree(fd, BASE, NULL, err);
+}
+
+static bool has_caps(const char *path, const unsigned char *caps, size_t len)
+{
+	unsigned char now[32];
+
+	return lgetxattr(path, CAPS, now, sizeof(now)) == (ssize_t)len && memcmp(now, caps, len) == 0;
+}
+
+/* The kernel takes setuid, setgid and capabilities off what changes its owner: a cut in between must not lose them. */
+static void cut_off_anywhere(void **state)
+{
+	unsigned cuts = 0;
+
+	(void)state;
+	if (geteuid() != 0 || !can_xattr(top, MARK)) {
+		print_message("skipped: root and attributes of its own are needed\n");
+		skip();
+	}
+	for (int status = 137; status == 137; cuts++) {
+		wipe(at("upper"));
+		build();
+		put("upper/able", "x");
+		assert_ok(lchown(at("upper/able"), BASE, BASE));
+		assert_ok(setxattr(at("upper/able"), CAPS, CAPS_INSIDE, sizeof(CAPS_INSIDE), 0));
+		status = run_child(heal_upper, (void *)(uintptr_t)at("upper"), cuts + 1);
+		assert_true(status == 137 || status == 0);
+		assert_int_equal(run_child(heal_upper, (void *)(uintptr_t)at("upper"), 0), 0);
+		assert_healed();
+		assert_owner("upper/able", 0, 0, 0644);
+		if (!has_caps(at("upper/able"), CAPS_HEALED, sizeof(CAPS_HEALED)))
+			fail_msg("no capabilities after cut %u", cuts + 1);
+		assert_true(lgetxattr(at("upper/suid"), MARK, NULL, 0) < 0 && errno == ENODATA);
+		assert_true(lgetxattr(at("upper/able"), MARK, NULL, 0) < 0 && errno == ENODATA);
+	}
+	assert_int_equal(cuts, 9); /* four points of each of the two files, and the one that was not cut */
+}
+
 struct acl {
 	uint32_t version;
 	struct {
@@ -176,8 +247,9 @@ static void acls_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(cut_off_anywhere), /* first: fault points are counted in this process, too */
 		TEST(base_of_the_range), TEST(owners_go_back), TEST(one_that_was_cut_off_is_finished),
-		TEST(acls_too),
+		TEST(caps_too), TEST(acls_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
