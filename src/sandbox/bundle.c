@@ -148,20 +148,26 @@ int bundle_read(const char *path, struct bundle *ret, struct error *err)
 	return 0;
 }
 
+void bundle_notes_make(const char *notes)
+{
+	const char *slash = strrchr(notes, '/');
+	_cleanup_free_ char *parent = strndup(notes, (size_t)(slash - notes));
+
+	if (mkdir(notes, 0700) == 0 || errno != ENOENT || !parent)
+		return;
+	(void)mkdir(parent, 0755);
+	(void)mkdir(notes, 0700);
+}
+
 /* A link whose target is "<root>:<path>": made in one call, whole or not at all, gone with the boot. */
 int bundle_note(const char *notes, const char *root, const char *id, const char *path, struct error *err)
 {
 	_cleanup_free_ char *link = xasprintf("%s/%s", notes, id);
 	_cleanup_free_ char *text = xasprintf("%s:%s", root, path);
-	const char *slash = strrchr(notes, '/');
-	_cleanup_free_ char *parent = strndup(notes, (size_t)(slash - notes));
 
-	if (!link || !text || !parent)
+	if (!link || !text)
 		return error_errno(err, ENOMEM, "note bundle '%s'", path);
-	if (mkdir(notes, 0700) < 0 && errno == ENOENT) {
-		(void)mkdir(parent, 0755);
-		(void)mkdir(notes, 0700);
-	}
+	bundle_notes_make(notes);
 	(void)unlink(link);
 	return symlink(text, link) < 0 ? error_errno(err, errno, "note bundle '%s' at '%s'", path, link) : 0;
 }

@@ -35,6 +35,9 @@ int bundle_read(const char *path, struct bundle *ret, struct error *err);
 
 #define BUNDLE_NOTES "/run/berth/bundles"
 
+/* The directory of the notes and its parent; what fails is told by whoever needs it. */
+void bundle_notes_make(const char *notes);
+
 /* Note the path of a container that is being created; `notes` is a directory that is made. */
 int bundle_note(const char *notes, const char *root, const char *id, const char *path,
 		struct error *err);

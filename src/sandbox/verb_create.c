@@ -1,6 +1,7 @@
 #include <fcntl.h>
 
 #include "sandbox/bundle.h"
+#include "sandbox/creating.h"
 #include "sandbox/heal.h"
 #include "sandbox/places.h"
 #include "sandbox/pool_dirs.h"
@@ -61,7 +62,12 @@ static int heal(const struct settings *settings, const char *id, const char *pat
 int verb_create(const struct settings *settings, const char *root, const char *id, const char *path,
 		struct error *err)
 {
-	int r = *path == '/' ? bundle_note(BUNDLE_NOTES, root, id, path, err) : 0;
+	int r;
 
+	bundle_notes_make(BUNDLE_NOTES);
+	r = creating_begin(BUNDLE_NOTES, root, id, err);
+	if (r <= 0) /* 0: the runtime refuses it, and what is there is another's */
+		return r;
+	r = *path == '/' ? bundle_note(BUNDLE_NOTES, root, id, path, err) : 0;
 	return r < 0 ? r : heal(settings, id, path, err);
 }
