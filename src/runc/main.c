@@ -2,14 +2,17 @@
  * berth-runc: the OCI runtime that engines call in the real one's place.
  *
  * It passes every verb on by one execve: argv, environment, descriptors, working directory and signals
- * untouched. Before three of them it does something first (sandbox/verbs.h). It needs nothing else of
+ * untouched. Before two of them it does something first (sandbox/verbs.h), and after `delete`, which it therefore
+ * waits for (child.h). It needs nothing else of
  * berth to run, no network and no memory of itself. Which program is the real runtime is said by
  * /etc/berth/runc.conf.
  */
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
+#include "runc/child.h"
 #include "runc/command_line.h"
 #include "runc/say.h"
 #include "sandbox/pool_dirs.h"
@@ -48,12 +51,6 @@ static int before_start(const struct settings *settings, const struct command_li
 	return verb_start(settings, root_of(settings, line, root), line->id, err);
 }
 
-static int before_delete(const struct settings *settings, const struct command_line *line,
-			 struct error *err)
-{
-	return verb_delete(settings, line->id, err);
-}
-
 static const struct verb {
 	const char *name;
 	int (*before)(const struct settings *settings, const struct command_line *line, struct error *err);
@@ -61,7 +58,7 @@ static const struct verb {
 } VERBS[] = {
 	{ "create", before_create, false },
 	{ "start", before_start, false },
-	{ "delete", before_delete, true },
+	{ "delete", NULL, true },
 };
 
 /* 0, or FAILED where the runtime must not run. */
@@ -76,7 +73,7 @@ static int before(const struct settings *settings, const struct command_line *li
 		if (!sandbox_id_valid(line->id))
 			(void)error_set(&err, EINVAL, "no budget can be kept for an id of this kind: letters, digits and "
 					"'_+-.', no dot in front, fewer than 200 of them");
-		else if (VERBS[i].before(settings, line, &err) >= 0)
+		else if (!VERBS[i].before || VERBS[i].before(settings, line, &err) >= 0)
 			continue;
 		(void)snprintf(message, sizeof(message), "%s %.64s: %s", line->verb, line->id, err.message);
 		if (!VERBS[i].goes_on) {
@@ -100,6 +97,40 @@ static bool makes_one(const struct command_line *line)
 	return false;
 }
 
+static bool is_delete(const struct command_line *line)
+{
+	return line->verb && strcmp(line->verb, "delete") == 0 && line->id && sandbox_id_valid(line->id);
+}
+
+/* A runtime that was refused (a container that runs, without --force), or failed half-way, still has it. */
+static bool is_gone(const struct settings *settings, const struct command_line *line, int status)
+{
+	char root[PATH_MAX], state[PATH_MAX];
+	struct stat st;
+	int n = snprintf(state, sizeof(state), "%s/%s", root_of(settings, line, root), line->id);
+
+	return status == 0 || (n > 0 && (size_t)n < sizeof(state) && lstat(state, &st) < 0 && errno == ENOENT);
+}
+
+/* The one verb that is waited for: only when the runtime has let go of a container is its budget free of it. */
+static int run_delete(const struct settings *settings, const struct command_line *line, char **argv)
+{
+	char message[sizeof(((struct error *)NULL)->message) + 100];
+	struct error err = ERROR_INIT;
+	int status;
+
+	if (child_run(settings->runtime, argv, &status, &err) < 0) {
+		(void)error_context(&err, "run the real runtime '%s' (%s)", settings->runtime, SETTINGS_PATH);
+		say_error(line, err.message);
+		return FAILED;
+	}
+	if (is_gone(settings, line, status) && verb_delete(settings, line->id, &err) < 0) {
+		(void)snprintf(message, sizeof(message), "delete %.64s: %s", line->id, err.message);
+		say_warning(line, message);
+	}
+	return child_end_as(status);
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line line;
@@ -116,6 +147,8 @@ int main(int argc, char **argv)
 		settings = settings_default(); /* what runs can be looked at and ended all the same */
 	} else if (before(&settings, &line) != 0) {
 		return FAILED;
+	} else if (is_delete(&line)) {
+		return run_delete(&settings, &line, argv);
 	}
 	execv(settings.runtime, argv);
 	error_errno(&err, errno, "run the real runtime '%s' (%s)", settings.runtime, SETTINGS_PATH);

@@ -1,5 +1,7 @@
+#include "base/fault.h"
 #include "quota/budget.h"
 #include "sandbox/bundle.h"
+#include "sandbox/creating.h"
 #include "sandbox/orphans.h"
 #include "sandbox/pods.h"
 #include "sandbox/pool_dirs.h"
@@ -26,44 +28,55 @@ static void release_stash(int pool_fd, const char *id)
 static char *ends_with(int pool_fd, const char *id)
 {
 	_cleanup_(pod_container_release) struct pod_container gone = POD_CONTAINER_INIT;
-	_cleanup_(pod_containers_release) struct pod_containers rest = POD_CONTAINERS_INIT;
-	bool of_pod = pod_find(pool_fd, id, &gone, NULL) > 0;
+	_cleanup_(pod_containers_release) struct pod_containers all = POD_CONTAINERS_INIT;
 
-	pod_forget(pool_fd, id);
-	if (of_pod)
-		release_stash(pool_fd, id);
-	if (!of_pod || strcmp(gone.sandbox, id) == 0)
+	if (pod_find(pool_fd, id, &gone, NULL) <= 0)
 		return strdup(id);
-	if (pod_containers_read(pool_fd, &rest, NULL) < 0)
+	release_stash(pool_fd, id);
+	if (strcmp(gone.sandbox, id) == 0)
+		return strdup(id);
+	if (pod_containers_read(pool_fd, &all, NULL) < 0)
 		return NULL;
-	for (size_t i = 0; i < rest.len; i++) {
-		if (strcmp(rest.items[i].sandbox, gone.sandbox) == 0)
+	for (size_t i = 0; i < all.len; i++) {
+		if (strcmp(all.items[i].sandbox, gone.sandbox) == 0 && strcmp(all.items[i].id, id) != 0)
 			return NULL;
 	}
 	return strdup(gone.sandbox);
+}
+
+static int end(const struct settings *settings, int pool_fd, const char *owner, struct error *err)
+{
+	struct record record;
+	struct budget budget;
+	int r = record_read(pool_fd, owner, &record, err);
+
+	if (r <= 0)
+		return r;
+	budget = budget_make(record.budget, settings->bytes_per_inode);
+	r = budget_apply(pool_fd, record.project, budget_with_reserve(budget), err);
+	fault_point("delete:limit");
+	record.running = false;
+	return r < 0 ? r : record_write(pool_fd, owner, &record, err);
 }
 
 int verb_delete(const struct settings *settings, const char *id, struct error *err)
 {
 	_cleanup_fd_ int pool = -EBADF, lock = -EBADF;
 	_cleanup_free_ char *owner = NULL;
-	struct record record;
-	struct budget budget;
 	int r;
 
 	bundle_forget(BUNDLE_NOTES, id);
+	creating_forget(BUNDLE_NOTES, id);
 	r = pool_open(settings->pool, &pool, err);
 	if (r == 0)
 		r = record_lock(pool, &lock, err);
 	if (r == 0)
 		owner = ends_with(pool, id);
-	else if (pool >= 0)
+	if (owner)
+		r = end(settings, pool, owner, err);
+	/* Last: by it a delete that comes again knows whose record is still to end. */
+	fault_point("delete:record");
+	if (pool >= 0)
 		pod_forget(pool, id);
-	r = r < 0 || !owner ? r : record_read(pool, owner, &record, err);
-	if (r <= 0 || !owner)
-		return r;
-	budget = budget_make(record.budget, settings->bytes_per_inode);
-	r = budget_apply(pool, record.project, budget_with_reserve(budget), err);
-	record.running = false;
-	return r < 0 ? r : record_write(pool, owner, &record, err);
+	return r;
 }

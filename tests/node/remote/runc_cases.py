@@ -78,6 +78,27 @@ def case_a_start_binds_everything():
     need(limits(number)[1] == 64 << 20, "the start reserve stays")
 
 
+def running(container):
+    return " running=1 " in os.readlink(POOL / "sandboxes" / container.id)
+
+
+def case_a_delete_that_is_refused():
+    """As `delete` of one that runs, without --force: what is kept of it stays."""
+    runtime = WORK / "refuses"
+    runtime.write_text("#!/bin/sh\necho 'it runs' >&2\nexit 1\n")
+    runtime.chmod(0o755)
+    container = Container("refused-delete")
+    starts(container)
+    number = bound(container)
+    done = run(container.argv("delete"), conf(runtime=runtime))
+    need(done.returncode == 1 and done.stderr == "it runs\n", f"{done}")
+    need(running(container) and limits(number)[1] == 64 << 20, "taken for gone")
+    # Once the runtime has let go of it, whatever it says.
+    shutil.rmtree(STATES / container.id)
+    done = run(container.argv("delete"), conf(runtime=runtime))
+    need(done.returncode == 1 and not running(container) and limits(number)[1] == 68 << 20, f"{done}")
+
+
 def case_specials_and_odd_names():
     container = Container("specials")
     inner = container.inner
@@ -519,6 +540,20 @@ def case_heal_at_create():
     need(run([RUNC, "create", "--bundle", str(box.bundle), "heal"], conf(runtime=sysbox)).returncode == 0)
     need(owners() == [(0, 0), (5, 7), (1000, 1000), (0, 0)], str(owners()))
     need(stat.S_IMODE(os.lstat(box.root / "suid").st_mode) == 0o4755, "mode bits")
+
+
+def case_create_of_one_that_is_there():
+    """The runtime refuses it, and its owners may be in use."""
+    sysbox = WORK / "sysbox-runc"
+    shutil.copy("/bin/true", sysbox)
+    box = Container("there")
+    os.chown(box.root, 100000, 100000)
+    argv = [RUNC, "--root", str(STATES), "create", "--bundle", str(box.bundle), box.id]
+    need(run(argv, conf(runtime=sysbox)).returncode == 0)
+    need(os.lstat(box.root).st_uid == 100000, "healed beneath a container that is there")
+    shutil.rmtree(STATES / box.id)
+    need(run(argv, conf(runtime=sysbox)).returncode == 0)
+    need(os.lstat(box.root).st_uid == 0, "not healed")
 
 
 def main():
