@@ -180,6 +180,20 @@ void bundle_forget(const char *notes, const char *id)
 		(void)unlink(link);
 }
 
+char *bundle_noted(const char *notes, const char *id)
+{
+	_cleanup_free_ char *link = xasprintf("%s/%s", notes, id);
+	char text[PATH_MAX];
+	ssize_t len = link ? readlink(link, text, sizeof(text) - 1) : -1;
+	const char *path;
+
+	if (len < 0)
+		return NULL;
+	text[len] = '\0';
+	path = strstr(text, ":/"); /* both paths begin with a slash */
+	return path ? strdup(path + 1) : NULL;
+}
+
 static char *find_note(const char *notes, const char *root, const char *id)
 {
 	_cleanup_free_ char *link = xasprintf("%s/%s", notes, id);

@@ -43,6 +43,9 @@ int bundle_note(const char *notes, const char *root, const char *id, const char 
 		struct error *err);
 void bundle_forget(const char *notes, const char *id);
 
+/* The path that was noted, of whichever runtime; NULL: none was. free() it. */
+char *bundle_noted(const char *notes, const char *id);
+
 /*
  * The path that was noted, else the one by the runtime's state. 1, or 0: the runtime knows no such
  * container (which is for it to say).

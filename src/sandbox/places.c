@@ -294,6 +294,18 @@ static int find_layer(const struct mount_table *table, const char *pool, const s
 	return r;
 }
 
+int places_find_inner(int pool_fd, const char *id, struct places *ret, struct error *err)
+{
+	_cleanup_(places_release) struct places places = PLACES_INIT;
+	int r = find_inner(pool_fd, id, &places, err);
+
+	if (r < 0)
+		return r;
+	*ret = places;
+	places = PLACES_INIT;
+	return 0;
+}
+
 int places_find(const struct mount_table *table, int pool_fd, const struct settings *settings, const char *id,
 		const struct bundle *bundle, struct places *ret, struct error *err)
 {

@@ -51,6 +51,9 @@ int layer_find(const struct mount_table *table, const char *rootfs, struct layer
 int pool_path(const struct mount_table *table, const char *pool, const char *path, char **ret,
 	      struct error *err);
 
+/* What Sysbox keeps of it alone: of a container whose bundle is not known. */
+int places_find_inner(int pool_fd, const char *id, struct places *ret, struct error *err);
+
 /*
  * A root file system that is not on the pool is an error: it could not be bounded. Not of a pod, whose
  * engine may have its storage elsewhere: then it is kubelet's to bound, and what Sysbox keeps is ours.

@@ -7,20 +7,18 @@
 #include "base/strbuf.h"
 #include "base/units.h"
 #include "quota/budget.h"
-#include "quota/tag.h"
 #include "sandbox/bundle.h"
 #include "sandbox/docker_files.h"
 #include "sandbox/fence.h"
 #include "sandbox/limit.h"
+#include "sandbox/place_project.h"
 #include "sandbox/places.h"
 #include "sandbox/pods.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/project.h"
 #include "sandbox/record.h"
 #include "sandbox/stash.h"
-#include "sandbox/tag_by_side.h"
 #include "sandbox/verbs.h"
-#include "sys/quota.h"
 
 struct starting {
 	const struct settings *settings;
@@ -118,23 +116,6 @@ static int decide_limit(struct starting *s, struct limit *ret)
 	return r;
 }
 
-/* A volume that another sandbox brought (--volumes-from) stays in that one's budget. */
-static int is_anothers(struct starting *s, const struct place *place, int dir)
-{
-	char owner[CLAIM_OWNER_MAX];
-	uint32_t project;
-	bool inherit;
-	int r;
-
-	if (place->kind != PLACE_VOLUME)
-		return 0;
-	r = quota_get_project(dir, &project, &inherit, s->err);
-	if (r < 0 || project == 0 || project == s->record.project)
-		return r;
-	r = claim_owner(s->claims, project, owner, s->err);
-	return r <= 0 ? r : project_owner_exists(s->settings, s->pool, owner, s->err);
-}
-
 /*
  * What is there already may be more than the limit, and making a link again needs an inode. Where others of the pod run
  * meanwhile only that is let in: what is tagged counts, and is not refused for its size.
@@ -153,55 +134,16 @@ static int open_limits(struct starting *s)
 	return r;
 }
 
-static int tag_into(struct starting *s, const struct place *place, int dir)
-{
-	int r = open_limits(s);
-
-	if (r < 0)
-		return r;
-	r = tag_by_side(s->pool, s->id, dir, s->record.project, s->err);
-	return r < 0 ? error_context(s->err, "put '%s' into project %u", place->path, s->record.project) : 0;
-}
-
-/* A file by itself: what its directory holds besides is the engine's. */
-static int tag_file(struct starting *s, const struct place *place)
-{
-	_cleanup_fd_ int fd = pool_file_open(s->pool, place->path);
-	uint32_t project;
-	bool inherit;
-	int r;
-
-	if (fd == -ENOENT) /* not made yet; the runtime would fail */
-		return 0;
-	if (fd < 0)
-		return error_errno(s->err, fd, "open the pool's '%s'", place->path);
-	fault_point("start:tag");
-	r = quota_set_project(fd, s->record.project, false, s->err);
-	if (r == 0)
-		r = quota_get_project(fd, &project, &inherit, s->err);
-	if (r == 0 && project != s->record.project)
-		r = error_set(s->err, EIO, "it is in project %u afterwards", project);
-	return r < 0 ? error_context(s->err, "put '%s' into project %u", place->path, s->record.project) : 0;
-}
-
 static int tag_place(struct starting *s, const struct place *place)
 {
-	_cleanup_fd_ int dir = -EBADF;
-	int r;
+	_cleanup_fd_ int fd = -EBADF;
+	int r = place_drifted(s->settings, s->pool, s->claims, place, s->record.project, &fd, s->err);
 
-	if (place->kind == PLACE_FILE)
-		return tag_file(s, place);
-	dir = pool_dir_open(s->pool, place->path);
-	if (dir < 0)
-		return error_errno(s->err, dir, "open the pool's '%s'", place->path);
-	r = tag_holds(dir, s->record.project, s->err);
-	if (r != 0)
-		return r < 0 ? r : 0;
-	r = is_anothers(s, place, dir);
-	if (r != 0)
-		return r < 0 ? r : 0;
+	if (r <= 0)
+		return r;
 	fault_point("start:tag");
-	return tag_into(s, place, dir);
+	r = place->kind == PLACE_FILE ? 0 : open_limits(s);
+	return r < 0 ? r : place_tag(s->pool, s->id, place, fd, s->record.project, s->err);
 }
 
 static int bind_budget(struct starting *s, const struct limit *limit)
@@ -221,18 +163,26 @@ static int bind_budget(struct starting *s, const struct limit *limit)
 	return r;
 }
 
-/* An operator may have set another budget since the record was read: then that one counts. */
+/*
+ * An operator may have set another budget since the record was read: then that one counts. And whoever goes by the record
+ * that was there (`quota reconcile`) has set what it said.
+ */
 static int take_news(struct starting *s, struct limit *limit)
 {
 	struct record now = { 0 };
+	struct quota_usage usage;
+	struct budget budget;
 	int r = record_read(s->pool, s->owner, &now, s->err);
 
-	if (r <= 0 || now.set == s->record.set)
+	if (r > 0 && now.set != s->record.set) {
+		s->record.set = now.set;
+		r = decide_limit(s, limit);
+	}
+	if (r < 0)
 		return r;
-	s->record.set = now.set;
-	r = decide_limit(s, limit);
-	return r < 0 ? r : budget_apply(s->pool, s->record.project,
-					budget_make(limit->bytes, s->settings->bytes_per_inode), s->err);
+	budget = budget_make(limit->bytes, s->settings->bytes_per_inode);
+	r = budget_holds(s->pool, s->record.project, budget, &usage, s->err);
+	return r != 0 ? r : budget_apply(s->pool, s->record.project, budget, s->err);
 }
 
 static bool is_outside(const struct starting *s)

@@ -166,6 +166,42 @@ static void one_that_is_being_made_is_left_alone(void **state)
 	close(told[1]);
 }
 
+/* ---- start ---- */
+
+static bool came;
+
+/* `quota reconcile`, by the record that was there before: a stopped sandbox, which has its reserve. */
+static void somebody_comes(struct quota_usage *quota)
+{
+	if (quota->project && quota->hard == 64 * M && !came) {
+		quota->hard += BUDGET_RESERVE_BYTES;
+		came = true;
+	}
+}
+
+static void a_start_has_the_last_word(void **state)
+{
+	_cleanup_fd_ int pool = -EBADF;
+	struct error err = ERROR_INIT;
+	struct record record;
+
+	(void)state;
+	need_mounts();
+	make_dirs(POOL "/layer");
+	put_text(BUNDLE "/config.json", "{\"root\":{\"path\":\"" POOL "/layer\"},\"annotations\":{\"berth.dev/disk\":\"64M\"}}");
+	assert_int_equal(bundle_note(BUNDLE_NOTES, ROOT, ID, BUNDLE, &err), 0);
+	came = false;
+	fake_after_get = somebody_comes;
+	if (verb_start(&settings, ROOT, ID, &err) < 0)
+		fail_msg("%s", err.message);
+	assert_true(came);
+	pool = pool_fd();
+	assert_int_equal(record_read(pool, ID, &record, &err), 1);
+	assert_int_equal(record.budget, 64 * M);
+	assert_int_equal(fake_quota(record.project)->hard, 64 * M);
+	assert_int_equal(fake_project_at(POOL "/layer"), record.project);
+}
+
 /* ---- delete ---- */
 
 static void note(const char *id, uint32_t project)
@@ -245,6 +281,7 @@ int main(void)
 		TEST(the_first_create_heals),
 		TEST(one_that_is_there_is_left_alone),
 		TEST(one_that_is_being_made_is_left_alone),
+		TEST(a_start_has_the_last_word),
 		TEST(delete_gives_the_reserve_back),
 	};
 
