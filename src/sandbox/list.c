@@ -18,7 +18,12 @@ void sandboxes_release(struct sandboxes *list)
 		free(list->items[i].id);
 		free(list->items[i].name);
 	}
+	for (size_t i = 0; i < list->unreadable_len; i++) {
+		free(list->unreadable[i].id);
+		free(list->unreadable[i].why);
+	}
 	free(list->items);
+	free(list->unreadable);
 	*list = SANDBOXES_INIT;
 }
 
@@ -123,6 +128,22 @@ static int fill(const struct settings *settings, int pool_fd, const char *id,
 	return 1;
 }
 
+/* Without memory the error alone tells of it. */
+static void note_unreadable(struct sandboxes *list, const char *id, const char *why)
+{
+	struct unreadable *items = reallocarray(list->unreadable, list->unreadable_len + 1, sizeof(*items));
+	struct unreadable fresh = { .id = strdup(id), .why = strdup(why) };
+
+	if (items)
+		list->unreadable = items;
+	if (items && fresh.id && fresh.why) {
+		items[list->unreadable_len++] = fresh;
+	} else {
+		free(fresh.id);
+		free(fresh.why);
+	}
+}
+
 static int read_all(const struct settings *settings, int pool_fd, const struct strv *ids,
 		    const struct presence *presence, struct sandboxes *ret, struct error *err)
 {
@@ -139,6 +160,8 @@ static int read_all(const struct settings *settings, int pool_fd, const struct s
 			ret->len++;
 		else if (r < 0 && result == 0)
 			result = error_set(err, EBADMSG, "%s", why.message);
+		if (r < 0)
+			note_unreadable(ret, id, why.message);
 		if (r <= 0) {
 			free(TAKE_PTR(ret->items[ret->len].name));
 			free(TAKE_PTR(ret->items[ret->len].id));

@@ -24,16 +24,26 @@ struct sandbox {
 	uint64_t gone_since; /* seconds since the epoch; 0: it is there, or nothing of it is kept */
 };
 
+/* One of which nothing can be said, and why. */
+struct unreadable {
+	char *id;
+	char *why;
+};
+
 struct sandboxes {
 	struct sandbox *items;
 	size_t len;
+	struct unreadable *unreadable;
+	size_t unreadable_len;
 };
 
 #define SANDBOXES_INIT ((struct sandboxes){ 0 })
 void sandboxes_release(struct sandboxes *list);
 
-/* In the order of their ids, less those of which nothing is left. One that cannot be read is left out and told by the error, which then is -EBADMSG;
- * the list is good nevertheless. */
+/*
+ * In the order of their ids, less those of which nothing is left. One that cannot be read is among the unreadable, and the
+ * first of them is told by the error, which then is -EBADMSG; the list is good nevertheless.
+ */
 int sandboxes_read(const struct settings *settings, int pool_fd, struct sandboxes *ret,
 		   struct error *err);
 
