@@ -85,6 +85,9 @@ static int print_json(const struct sandboxes *list, const char *filter)
 		if (matches(&list->items[i], filter))
 			(void)json_array_append_new(array, sandbox_json(&list->items[i]));
 	}
+	for (size_t i = 0; i < list->unreadable_len; i++)
+		(void)json_array_append_new(array, json_pack("{s:s, s:s}", "id", list->unreadable[i].id, "error",
+							     list->unreadable[i].why));
 	return cli_print_json(array);
 }
 
@@ -150,8 +153,11 @@ static int list_once(struct session *s, enum sandbox_order order, int rows)
 	if (r < 0 && r != -EBADMSG)
 		return cli_fail(s->args, &err);
 	sandboxes_sort(&list, order);
-	if (s->args->json)
-		return print_json(&list, s->args->filter);
+	if (s->args->json) {
+		int printed = print_json(&list, s->args->filter);
+
+		return r < 0 && printed == EXIT_DONE ? EXIT_FAILED : printed;
+	}
 	print_table(&list, s->args->filter, rows);
 	if (r < 0)
 		log_error("%s", err.message);
@@ -296,6 +302,7 @@ static int quota_set_one(struct session *s)
 struct done {
 	const struct arguments *args;
 	json_t *all;
+	bool failed;
 };
 
 static void print_done(void *userdata, const char *what, const char *id, const char *detail)
@@ -309,13 +316,28 @@ static void print_done(void *userdata, const char *what, const char *id, const c
 		printf("%-8s %-*.*s %s\n", what, ID_SHOWN, ID_SHOWN, id, detail);
 }
 
+/* In the same array: one document, whatever came of it. */
+static void print_failed(void *userdata, const char *id, const char *message)
+{
+	struct done *done = userdata;
+
+	done->failed = true;
+	if (done->args->json)
+		(void)json_array_append_new(done->all, json_pack("{s:s, s:s, s:s}", "what", "error", "id", id, "detail",
+								 message));
+	else if (*id)
+		log_error("sandbox %.*s: %s", ID_SHOWN, id, message);
+	else
+		log_error("%s", message);
+}
+
 static int quota_reconcile(struct session *s)
 {
 	_cleanup_(node_close) struct node node = { .lock_fd = -EBADF };
 	_cleanup_json_ json_t *all = json_array();
 	struct done done = { .args = s->args, .all = all };
 	struct reconcile_options options = { .dry_run = s->args->dry_run, .did = print_done,
-					     .userdata = &done };
+					     .failed = print_failed, .userdata = &done };
 	struct error err = ERROR_INIT;
 	unsigned count = 0;
 	int r = cli_open(s->args, &node);
@@ -323,12 +345,12 @@ static int quota_reconcile(struct session *s)
 	if (r)
 		return r;
 	options.keep_s = node.spec.budget.stash_keep / 1000;
-	r = reconcile(&s->settings, s->pool, &options, &count, &err);
+	(void)reconcile(&s->settings, s->pool, &options, &count, &err);
 	if (s->args->json)
-		(void)cli_print_json(all);
-	else if (r == 0 && !count && !s->args->quiet)
+		r = cli_print_json(all);
+	else if (!done.failed && !count && !s->args->quiet)
 		puts("Nothing to do: every sandbox is in its budget.");
-	return r < 0 ? cli_fail(s->args, &err) : EXIT_DONE;
+	return done.failed ? EXIT_FAILED : r;
 }
 
 static const struct verb {

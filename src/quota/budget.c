@@ -35,9 +35,14 @@ int budget_check_pool(int pool_fd, struct error *err)
 	return 0;
 }
 
+static uint64_t whole_units(uint64_t bytes)
+{
+	return bytes < UNLIMITED ? (bytes + UNIT - 1) / UNIT * UNIT : UNLIMITED;
+}
+
 static uint64_t kernel_bytes(struct budget budget)
 {
-	return budget.bytes ? (budget.bytes + UNIT - 1) / UNIT * UNIT : UNLIMITED;
+	return budget.bytes ? whole_units(budget.bytes) : UNLIMITED;
 }
 
 static uint64_t kernel_inodes(struct budget budget)
@@ -54,20 +59,28 @@ int budget_holds(int pool_fd, uint32_t project, struct budget budget, struct quo
 				   ret_now->inode_hard == kernel_inodes(budget);
 }
 
-int budget_apply(int pool_fd, uint32_t project, struct budget budget, struct error *err)
+static int set_and_read_back(int pool_fd, uint32_t project, uint64_t bytes, uint64_t inodes, struct error *err)
 {
-	uint64_t bytes = kernel_bytes(budget), inodes = kernel_inodes(budget);
 	struct quota_usage now;
 	int r = quota_set_limit(pool_fd, project, bytes, inodes, err);
 
 	if (r == 0)
-		r = budget_holds(pool_fd, project, budget, &now, err);
-	if (r == 0)
-		return error_set(err, EIO, "the limits of project %u read back as %llu bytes and %llu "
-				 "inodes, not the %llu and %llu that were set", project,
-				 (unsigned long long)now.hard, (unsigned long long)now.inode_hard,
-				 (unsigned long long)bytes, (unsigned long long)inodes);
-	return r < 0 ? r : 0;
+		r = quota_get(pool_fd, project, &now, err);
+	if (r < 0 || (now.hard == bytes && now.inode_hard == inodes))
+		return r;
+	return error_set(err, EIO, "the limits of project %u read back as %llu bytes and %llu inodes, not the %llu and "
+			 "%llu that were set", project, (unsigned long long)now.hard,
+			 (unsigned long long)now.inode_hard, (unsigned long long)bytes, (unsigned long long)inodes);
+}
+
+int budget_apply(int pool_fd, uint32_t project, struct budget budget, struct error *err)
+{
+	return set_and_read_back(pool_fd, project, kernel_bytes(budget), kernel_inodes(budget), err);
+}
+
+int budget_apply_default(int pool_fd, struct budget budget, struct error *err)
+{
+	return set_and_read_back(pool_fd, 0, whole_units(budget.bytes), budget.inodes, err);
 }
 
 bool budget_is_unlimited(uint64_t limit)

@@ -39,6 +39,12 @@ int budget_holds(int pool_fd, uint32_t project, struct budget budget, struct quo
 /* Set a project's limits and read them back: -EIO when the kernel has others than were set. */
 int budget_apply(int pool_fd, uint32_t project, struct budget budget, struct error *err);
 
+/*
+ * The same of project 0, whose limits are the default of every other project without its own, and do not bind project 0
+ * itself. An unlimited one is none.
+ */
+int budget_apply_default(int pool_fd, struct budget budget, struct error *err);
+
 /* Does a limit that was read (bytes or inodes) stand for none? */
 bool budget_is_unlimited(uint64_t limit);
 
