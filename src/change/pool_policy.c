@@ -77,14 +77,14 @@ static int refuse_smaller(const struct pool_figures *f, uint64_t target, struct 
 		return error_set(
 			err, EINVAL,
 			"the pool on '%s' has %s, and XFS does not shrink to %s: run berth uninstall "
-			"(Docker's data goes back to /var/lib/docker where it fits, sandboxes' inner "
-			"data is lost), name a smaller device in pool.device, and run berth install",
+			"(Docker's data and sandboxes' inner data go back to /var/lib, where both must "
+			"fit), name a smaller device in pool.device, and run berth install",
 			f->name, now, wanted);
 	return error_set(
 		err, EINVAL,
-		"'%s' has %s, and XFS does not shrink to %s: run berth uninstall (Docker's data "
-		"goes back to /var/lib/docker where it fits, sandboxes' inner data is lost), set "
-		"pool.size to %s, and run berth install",
+		"'%s' has %s, and XFS does not shrink to %s: run berth uninstall (Docker's data and "
+		"sandboxes' inner data go back to /var/lib, where both must fit), set pool.size to %s, "
+		"and run berth install",
 		f->name, now, wanted, wanted);
 }
 

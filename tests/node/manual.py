@@ -196,7 +196,7 @@ ELSEWHERE = {
     "make image": "tests/kube/test_image.py",
     "nsenter -t 1 -m -u -n -i": "test_agent.py",
     "berth plan --json | jq '.checks[] | select(.verdict == \"warn\")'": "without jq: berth plan --json",
-    "docker run --rm --runtime=runc IMAGE true": "test_budgets.py starts containers of other runtimes",
+    "docker run --rm --runtime=runc IMAGE true": "test_budgets.py starts a container of that runtime",
     "docker image prune -a": "somebody else's decision: it removes what berth prune would keep",
     "docker image prune --filter until=168h": "told as the worse way",
     "xfs_repair -n /mnt/copy.img": "a pool that is broken: test_agent_faults.py breaks one, and nobody repairs it",

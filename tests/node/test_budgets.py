@@ -42,6 +42,12 @@ def test_one_budget_over_everything(node_factory):
 
     listed = json.loads(node.run(["berth", "quota", "ls", "--json", "--sort", "name"]).stdout)
     assert [row["name"] for row in listed] == ["box", "other"]
+    for field in ("used_bytes", "limit_bytes", "percent", "inodes"):
+        sort = field.removesuffix("_bytes")
+        listed = json.loads(node.run(["berth", "quota", "ls", "--json", "--sort", sort]).stdout)
+        values = [row[field] for row in listed]
+        assert values == sorted(values, reverse=True), f"{sort}: {values}"
+    by_prefix(node, listed[0]["id"])
     shown = node.run(["berth", "quota", "ls"]).stdout
     assert "box" in shown and "300M" in shown and "2 sandboxes" in shown
     assert "1 sandbox," in node.run(["berth", "quota", "ls", "--filter", "oth"]).stdout
@@ -53,10 +59,52 @@ def test_one_budget_over_everything(node_factory):
     assert "limit" in node.run(["berth", "quota", "reconcile"]).stdout
     assert quota(node, "other")["limit_bytes"] == 64 * M
     assert "Nothing to do" in node.run(["berth", "quota", "reconcile"]).stdout
+    look_at_every_place(node)
     node.run("docker rm --force --volumes box other", timeout=300)
     released = node.run(["berth", "quota", "reconcile"]).stdout
     assert released.count("release") == 2, released
     assert json.loads(node.run(["berth", "quota", "ls", "--json"]).stdout) == []
+
+
+def by_prefix(node, whole):
+    """An id by its beginning; one of three characters is none."""
+    shown = node.run(["berth", "quota", "get", whole[:12], "--json"]).stdout
+    assert json.loads(shown)["id"] == whole
+    refused = node.run(["berth", "quota", "get", whole[:3]], check=False)
+    assert refused.returncode == 1 and "no sandbox is called" in refused.stderr
+    refused = node.run(["berth", "quota", "set", whole[:12], "18446744073709551615"], check=False)
+    assert refused.returncode == 1 and "more than 1024T is no limit" in refused.stderr
+
+
+def look_at_every_place(node):
+    """A layer, its work directory and a volume that somebody took out of the project: told, and put back."""
+    pool = "/var/lib/berth/pool"
+    project = quota(node, "box")["project"]
+    upper, work = (node.run(["docker", "inspect", "--format", "{{.GraphDriver.Data." + key + "}}", "box"]).stdout.strip()
+                   for key in ("UpperDir", "WorkDir"))
+    volume = node.run(["docker", "inspect", "--format", "{{(index .Mounts 0).Source}}", "box"]).stdout.strip()
+    for path in (upper, work, volume):
+        seen = path.replace("/var/lib/docker", "docker")
+        node.run(["xfs_io", "-c", "chproj 0", path])
+        told = json.loads(node.run(["berth", "quota", "reconcile", "--dry-run", "--json"]).stdout)
+        assert [(row["what"], row["detail"]) for row in told] == [("tag", seen)], told
+        assert node.run(["lsattr", "-dp", f"{pool}/{seen}"]).stdout.split()[0] == "0", "a dry run has tagged it"
+        assert seen in node.run(["berth", "quota", "reconcile"]).stdout
+        assert node.run(["lsattr", "-dp", f"{pool}/{seen}"]).stdout.split()[0] == str(project)
+    assert json.loads(node.run(["berth", "quota", "reconcile", "--json"]).stdout) == []
+
+
+def test_another_runtime_is_no_sandbox(node_factory):
+    """As docs/budgets.md says: its layer is in no project, which the default of projects does not bound."""
+    node = budget_host.derive(node_factory)
+    start(node, "plain", "--runtime", "runc")
+    start(node, "sized", "--runtime", "runc", "--storage-opt", "size=80M")
+    for name, bounded in (("plain", False), ("sized", True)):
+        upper = node.run(["docker", "inspect", "--format", "{{.GraphDriver.Data.UpperDir}}", name]).stdout.strip()
+        project = node.run(["lsattr", "-dp", upper]).stdout.split()[0]
+        assert (project != "0") == bounded, f"{name} is in project {project}"
+    assert json.loads(node.run(["berth", "quota", "ls", "--json"]).stdout) == []
+    assert "No space left" in fill(node, "sized", "/y")
 
 
 def test_who_sets_the_budget(node_factory):

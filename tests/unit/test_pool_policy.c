@@ -206,10 +206,11 @@ static void shrinking_is_refused_with_the_way(void **state)
 
 	assert_int_equal(ask(&f, "20G", &target, &err), -EINVAL);
 	says(&err, "set pool.size to 20G, and run berth install");
-	says(&err, "goes back to /var/lib/docker where it fits");
+	says(&err, "Docker's data and sandboxes' inner data go back to /var/lib, where both must fit");
 	f = device();
 	assert_int_equal(ask(&f, "20G", &target, &err), -EINVAL);
 	says(&err, "name a smaller device in pool.device");
+	says(&err, "Docker's data and sandboxes' inner data go back to /var/lib, where both must fit");
 }
 
 static void a_cut_growth_is_finished(void **state)
