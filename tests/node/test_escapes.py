@@ -14,6 +14,25 @@ BUDGET = 64 * M
 SLACK = 2 * M + BUDGET // 8192 * 512
 # The maps of a badly fragmented file are made when the kernel writes, past the limit if need be: a few blocks.
 MAPS = 128 * 1024
+FULL = "No space left on device"
+# What must have stopped a way, how much it must have tried (bytes; inodes where it makes nothing else), and how much its
+# project must hold while the way does: a way that did nothing has proven nothing.
+USUAL = ((FULL,), 48 * M, 48 * M)
+INODES = BUDGET // 8192
+EXPECTED = {
+    "rename-between-trees": (("Invalid cross-device link", FULL), 48 * M, 48 * M),
+    "leave-the-project": (("Invalid argument", FULL), 48 * M, 48 * M),
+    "file-leaves-the-project": (("Invalid argument", FULL), 48 * M, 48 * M),
+    "whiteouts": ((FULL,), INODES // 2, 0),
+    "nested-user-namespace": (("Invalid argument", FULL), 64 * M, 48 * M),  # 16M of it in a tmpfs of its own
+    "quota-calls": (("Operation not permitted", FULL), 48 * M, 48 * M),
+    "attributes": ((FULL,), 40 * M, 48 * M),
+    "access-lists": ((FULL,), 24 * M, 48 * M),  # a list of 40 kB takes 64
+    "inodes": ((FULL,), INODES // 2, 0),
+    "directories-and-links": ((FULL,), INODES // 2, 0),
+    "memory-is-not-disk": ((), 80 * M, 0),
+}
+TOLD = "/dev/shm/told"  # memory: a full sandbox can write nowhere else
 # These leave the sandbox's mounts in another order: each has one of its own.
 APART = ("inner-overlay", "bind-mounts", "nested-user-namespace")
 CLEAN = "rm -rf /big /part* /w* /more /data/* /var/lib/docker/* /var/lib/kubelet/* /var/lib/containerd/* " \
@@ -51,17 +70,38 @@ def settled(node, name):
     return last
 
 
+def hold(node, name, way):
+    """Begin a way, and wait until it has done all it can: it then keeps what it has."""
+    inside(node, name, f"rm -f {TOLD}")
+    node.run(["docker", "exec", "--detach", name, "sh", "-c", f"exec /escape {way} hold >{TOLD}"], timeout=120)
+    deadline = time.monotonic() + 900
+    while time.monotonic() < deadline:
+        told = inside(node, name, f"cat {TOLD} 2>/dev/null", check=False).stdout
+        if told.endswith("}\n"):
+            return json.loads(told)
+        time.sleep(2)
+    raise AssertionError(f"{way} does not come to an end")
+
+
 def attempt(node, name, way):
-    """What the way came to, and what the pool holds more of than the sandbox's project does."""
+    """What the way came to, and while it holds that, what the pool holds more of than the sandbox's project does."""
     used_before, pool_before = settled(node, name)
-    told = json.loads(inside(node, name, f"/escape {way}", timeout=900).stdout.splitlines()[-1])
+    told = hold(node, name, way)
     used, pool = settled(node, name)
+    inside(node, name, f"kill -9 {told['pid']}")
     return told, used, (pool - pool_before) - (used - used_before)
+
+
+def is_proof(way, told, used):
+    """Has it tried what it is there for?"""
+    stops, tried, least = EXPECTED.get(way, USUAL)
+    return set(stops) <= set(told["stopped_by"]) and told["tried"] >= tried and used >= least and \
+        (way != "memory-is-not-disk" or not told["stopped_by"])
 
 
 def test_no_way_out(node_factory, tmp_path):
     program, ways = build(tmp_path)
-    assert len(ways) >= 15
+    assert len(ways) >= 15 and EXPECTED.keys() <= set(ways)
     node = budget_host.derive(node_factory)
     node.put(program, "/root/escape", mode=0o755)
     new_box(node, "box")
@@ -72,10 +112,10 @@ def test_no_way_out(node_factory, tmp_path):
             name = f"box-{way}"
             new_box(node, name)
         told, used, outside = attempt(node, name, way)
-        line = f"{way:26} tried {told['tried'] // M:4}M  stopped by {told['stopped_by']:30} " \
+        line = f"{way:26} tried {told['tried']:9}  stopped by {', '.join(told['stopped_by']) or 'nothing':50} " \
                f"in its project {used / M:6.1f}M  outside {outside / M:6.1f}M"
         print(line, flush=True)
-        if used > BUDGET + MAPS or outside > SLACK:
+        if used > BUDGET + MAPS or outside > SLACK or not is_proof(way, told, used):
             failures.append(line)
         if way not in APART:
             inside(node, name, CLEAN, check=False, timeout=600)

@@ -1,6 +1,7 @@
 /*
  * Ways out of a disk budget, tried from inside of a sandbox: `escape NAME` tries one and prints what came of
- * it as a JSON object. What counts is judged outside, by what the pool and the sandbox's project then hold.
+ * it as a JSON object. What counts is judged outside, by what the pool and the sandbox's project then hold: with
+ * `escape NAME hold` it keeps what it has (open files, mounts of its own) until it is killed.
  *
  * Static, so that an image of nothing else will do. The sandbox has its root file system at / and inner
  * data at /var/lib/docker; both are written to.
@@ -11,12 +12,14 @@
 #include <linux/fs.h>
 #include <linux/quota.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -28,14 +31,44 @@
 #define MOST	(192 * MB) /* three times the budget */
 #define INNER	"/var/lib/docker/"
 
+#define STOPS	16
+
 static char block[1 << 16];
-static long written;
-static int stopped; /* errno of what stopped us */
+static int holding;
+
+/* Shared with children: what was written (or made, where it is not bytes), and each errno that stopped us, once. */
+static struct tally {
+	long written;
+	int stops[STOPS];
+} *tally;
+
+static void did(long n)
+{
+	__atomic_add_fetch(&tally->written, n, __ATOMIC_SEQ_CST);
+}
+
+static int has_stopped(int code)
+{
+	for (int i = 0; i < STOPS; i++) {
+		if (tally->stops[i] == code)
+			return 1;
+	}
+	return 0;
+}
 
 static void stop(void)
 {
-	if (!stopped)
-		stopped = errno;
+	int code = errno;
+
+	if (has_stopped(code))
+		return;
+	for (int i = 0; i < STOPS; i++) {
+		int none = 0;
+
+		if (__atomic_compare_exchange_n(&tally->stops[i], &none, code, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ||
+		    none == code)
+			return;
+	}
 }
 
 static void pour(int fd, long most)
@@ -45,7 +78,7 @@ static void pour(int fd, long most)
 			stop();
 			break;
 		}
-		written += (long)sizeof(block);
+		did((long)sizeof(block));
 	}
 	if (fsync(fd) < 0)
 		stop();
@@ -174,7 +207,7 @@ static void allocate(void)
 			stop();
 			break;
 		}
-		written += 8 * MB;
+		did(8 * MB);
 	}
 	if (fd >= 0 && fallocate(fd, FALLOC_FL_KEEP_SIZE, MOST, MOST) < 0)
 		stop();
@@ -191,7 +224,7 @@ static void holes(void)
 			stop();
 			break;
 		}
-		written += (long)sizeof(block);
+		did((long)sizeof(block));
 	}
 	if (fd >= 0 && fsync(fd) < 0)
 		stop();
@@ -214,7 +247,7 @@ static void reflinks(void)
 		if (to < 0 || ioctl(to, FICLONE, from) < 0)
 			stop();
 		else
-			written += 20 * MB;
+			did(20 * MB);
 		if (to >= 0)
 			close(to);
 	}
@@ -244,6 +277,7 @@ static void whiteouts(void)
 			stop();
 			break;
 		}
+		did(1);
 	}
 	pour_into(INNER "big", MOST);
 }
@@ -286,24 +320,57 @@ static void other_places_that_are_written(void)
 		pour_into(PLACES[i], 48 * MB);
 }
 
+/* Its mounts last as long as it does: as long as we hold. */
 static void in_a_child(void (*work)(void))
 {
-	pid_t pid = fork();
+	int done[2];
+	pid_t pid;
+	char byte;
 
+	if (pipe(done) < 0) {
+		stop();
+		return;
+	}
+	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		work();
+		if (write(done[1], "x", 1) == 1 && holding)
+			pause();
 		_exit(0);
 	}
-	if (pid > 0)
+	close(done[1]);
+	if (pid < 0 || read(done[0], &byte, 1) != 1)
+		stop();
+	if (pid > 0 && !holding)
 		waitpid(pid, NULL, 0);
+}
+
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		stop();
+	if (fd >= 0)
+		close(fd);
 }
 
 static void nested_work(void)
 {
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
-		return;
-	if (mount("none", "/mnt", "tmpfs", 0, NULL) < 0)
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0) {
 		stop();
+		return;
+	}
+	/* Root there is root here; without that it could make no file. */
+	put("/proc/self/setgroups", "deny");
+	put("/proc/self/uid_map", "0 0 1");
+	put("/proc/self/gid_map", "0 0 1");
+	/* Memory, which is no disk; never written to where it is not that. */
+	if (mount("none", "/mnt", "tmpfs", 0, "size=32m") < 0)
+		stop();
+	else
+		pour_into("/mnt/memory", 16 * MB);
 	leave_the_project();
 }
 
@@ -335,7 +402,7 @@ static void quota_calls(void)
 	plain();
 }
 
-/* Extended attributes and ACLs take blocks of their own. */
+/* Extended attributes take blocks of their own. */
 static void attributes(void)
 {
 	static char value[60000];
@@ -355,11 +422,59 @@ static void attributes(void)
 			if (fsetxattr(fd, name, value, sizeof(value), 0) < 0)
 				stop();
 			else
-				written += (long)sizeof(value);
+				did((long)sizeof(value));
 		}
 		close(fd);
-		if (stopped == ENOSPC || stopped == EDQUOT)
+		if (has_stopped(ENOSPC) || has_stopped(EDQUOT))
 			break;
+	}
+	sync();
+}
+
+/* linux/posix_acl_xattr.h; all little-endian, as the machines are that this is for. */
+struct acl {
+	unsigned version;
+	struct {
+		unsigned short tag, perm;
+		unsigned id;
+	} entries[5004];
+};
+
+/* u::rwx, five thousand users, g::---, m::rwx, o::---; near what an XFS keeps at most. */
+static void fill_acl(struct acl *acl)
+{
+	const int last = (int)(sizeof(acl->entries) / sizeof(*acl->entries)) - 1;
+
+	acl->version = 2;
+	for (int i = 0; i <= last; i++) {
+		acl->entries[i].tag = i == 0 ? 0x01 : i == last - 2 ? 0x04 : i == last - 1 ? 0x10 : i == last ? 0x20 : 0x02;
+		acl->entries[i].perm = i == last || i == last - 2 ? 0 : 7;
+		acl->entries[i].id = acl->entries[i].tag == 0x02 ? (unsigned)i : ~0U;
+	}
+}
+
+/* Lists of who may do what, each in blocks of its own. */
+static void access_lists(void)
+{
+	static struct acl acl;
+
+	fill_acl(&acl);
+	for (int i = 0; i < 4000 && !has_stopped(ENOSPC) && !has_stopped(EDQUOT); i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), INNER "acl%d", i);
+		if (mkdir(path, 0700) < 0) {
+			stop();
+			break;
+		}
+		if (setxattr(path, "system.posix_acl_access", &acl, sizeof(acl), 0) < 0)
+			stop();
+		else
+			did((long)sizeof(acl));
+		if (setxattr(path, "system.posix_acl_default", &acl, sizeof(acl), 0) < 0)
+			stop();
+		else
+			did((long)sizeof(acl));
 	}
 	sync();
 }
@@ -377,7 +492,7 @@ static void inodes(void)
 			break;
 		}
 		close(fd);
-		written++;
+		did(1);
 	}
 }
 
@@ -400,6 +515,7 @@ static void directories_and_links(void)
 			stop();
 			break;
 		}
+		did(2);
 	}
 	sync();
 }
@@ -428,7 +544,6 @@ static void many_writers(void)
 	}
 	while (wait(NULL) > 0)
 		continue;
-	stopped = ENOSPC;
 }
 
 static const struct way {
@@ -452,24 +567,40 @@ static const struct way {
 	{ "nested-user-namespace", nested_user_namespace },
 	{ "quota-calls", quota_calls },
 	{ "attributes", attributes },
+	{ "access-lists", access_lists },
 	{ "inodes", inodes },
 	{ "directories-and-links", directories_and_links },
 	{ "memory-is-not-disk", memory_is_not_disk },
 	{ "many-writers", many_writers },
 };
 
+static void tell(const char *way)
+{
+	const char *between = "";
+
+	printf("{\"way\": \"%s\", \"pid\": %d, \"tried\": %ld, \"stopped_by\": [", way, (int)getpid(), tally->written);
+	for (int i = 0; i < STOPS && tally->stops[i]; i++) {
+		printf("%s\"%s\"", between, strerror(tally->stops[i]));
+		between = ", ";
+	}
+	puts("]}");
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
+	tally = mmap(NULL, sizeof(*tally), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (tally == MAP_FAILED)
+		return 3;
+	holding = argc > 2 && strcmp(argv[2], "hold") == 0;
 	for (size_t i = 0; i < sizeof(WAYS) / sizeof(*WAYS); i++) {
 		if (argc < 2) {
 			puts(WAYS[i].name);
 		} else if (strcmp(argv[1], WAYS[i].name) == 0) {
 			WAYS[i].try_it();
-			printf("{\"way\": \"%s\", \"tried\": %ld, \"stopped_by\": \"%s\"}\n", argv[1], written,
-			       stopped ? strerror(stopped) : "nothing");
-			fflush(stdout);
+			tell(argv[1]);
 			/* What is open and unlinked still counts: let it be looked at. */
-			if (argc > 2)
+			while (holding)
 				pause();
 			return 0;
 		}
