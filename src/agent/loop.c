@@ -1,5 +1,4 @@
 /* The loop: what happened, a look, faults, a repair, a look. */
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <time.h>
@@ -11,12 +10,11 @@
 #include "agent/say.h"
 #include "agent/watch.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "change/failures.h"
 #include "node/journal.h"
+#include "node/spec_source.h"
 
 #define QUIET_MS 60000 /* a look without a cause: at the disk below, at a stopped daemon */
-#define SPEC_CAP ((size_t)1 << 20)
 
 void agent_arm(struct event *timer, uint64_t ms)
 {
@@ -97,16 +95,7 @@ static void on_recheck(evutil_socket_t fd, short what, void *userdata)
 
 static int read_spec(struct agent *agent, struct spec *ret, struct error *err)
 {
-	const char *config = agent->options->config;
-	const char *path = config ? config : SPEC_PATH_DEFAULT;
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-	int r = config ? file_read_at(AT_FDCWD, path, SPEC_CAP, &text, &len) :
-			 host_read(&agent->host, path, SPEC_CAP, &text, &len);
-
-	if (r < 0 && (config || r != -ENOENT))
-		return error_errno(err, r, "read the settings '%s'", path);
-	return spec_parse(text ? text : "", len, path, ret, err);
+	return spec_source_load(&agent->host, agent->options->config, ret, NULL, err);
 }
 
 static void use_spec(struct agent *agent)

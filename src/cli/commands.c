@@ -36,7 +36,7 @@ const struct command commands[] = {
 	  .details = "Waits for what the kernel and Docker tell, and puts right what drifted, as far as that costs\n"
 		     "no sandbox anything. Answers /metrics, /healthz and /readyz at agent.listen. SIGHUP reads\n"
 		     "the settings again, SIGTERM ends it; the machine stays as it is. --install-unit: as the\n"
-		     "service berth-agent; in a pod with --enter-host.",
+		     "service berth-agent, by the settings of --config; in a pod with --enter-host.",
 	  .options = OPT_AGENT | OPT_WAIT,
 	  .run = command_agent },
 	{ .name = "converge",

@@ -1,27 +1,13 @@
 /* berth config: check the settings, show the effective ones. */
-#include <fcntl.h>
-
 #include "cli/command.h"
-#include "host/host.h"
-
-#define SPEC_CAP ((size_t)1 << 20)
+#include "node/spec_source.h"
 
 static int load(const struct arguments *args, const char *file, struct spec *ret, struct error *err)
 {
 	_cleanup_(host_release) struct host host = HOST_INIT;
-	_cleanup_free_ char *text = NULL;
-	const char *path = file ? file : args->config ? args->config : SPEC_PATH_DEFAULT;
-	bool named = file || args->config;
-	size_t len = 0;
 	int r = host_open_root(args->root, &host, err);
 
-	if (r < 0)
-		return r;
-	r = named ? file_read_at(AT_FDCWD, path, SPEC_CAP, &text, &len) :
-		    host_read(&host, path, SPEC_CAP, &text, &len);
-	if (r < 0 && (named || r != -ENOENT))
-		return error_errno(err, r, "read the settings '%s'", path);
-	return spec_parse(text ? text : "", len, path, ret, err);
+	return r < 0 ? r : spec_source_load(&host, file ? file : args->config, ret, NULL, err);
 }
 
 static void show(const struct spec *spec)

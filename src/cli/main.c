@@ -126,7 +126,7 @@ static const struct {
 	{ OPT_AGENT, "--log-format NAME", "logfmt or json, instead of agent.log_format" },
 	{ OPT_AGENT, "--install-unit", "Make it a systemd service of this host, and start it" },
 	{ 0, "--root DIR", "Work on the host in the folder DIR instead of this machine" },
-	{ 0, "--config FILE", "Settings (default " SPEC_PATH_DEFAULT ")" },
+	{ 0, "--config FILE", "Settings (default " SPEC_PATH_DEFAULT "), which an installation keeps" },
 	{ 0, "--enter-host", "From a privileged pod with hostPID: work on the host" },
 	{ 0, "-q, --quiet", "Print errors only" },
 	{ 0, "-h, --help", "This help" },

@@ -2,13 +2,11 @@
 
 #include "change/apt.h"
 #include "change/packages.h"
+#include "node/spec_source.h"
 #include "node/stage.h"
 #include "step/layout.h"
 
-#include <fcntl.h>
 #include <limits.h>
-
-#define SPEC_CAP ((size_t)1 << 20)
 
 void node_close(struct node *node)
 {
@@ -21,24 +19,10 @@ void node_close(struct node *node)
 	if (node->ctx.runc_fd > 0)
 		fd_closep(&node->ctx.runc_fd);
 	free(node->self);
+	free(node->kept_spec);
 	fd_closep(&node->lock_fd);
 	host_release(&node->host);
 	*node = (struct node){ .host = HOST_INIT, .journal = JOURNAL_INIT, .lock_fd = -EBADF };
-}
-
-static int load_spec(const struct host *host, const char *config, struct spec *ret,
-		     struct error *err)
-{
-	const char *path = config ? config : SPEC_PATH_DEFAULT;
-	_cleanup_free_ char *text = NULL;
-	size_t len = 0;
-	/* A file named on the command line is the caller's, not the host's. */
-	int r = config ? file_read_at(AT_FDCWD, path, SPEC_CAP, &text, &len) :
-			 host_read(host, path, SPEC_CAP, &text, &len);
-
-	if (r < 0 && (config || r != -ENOENT))
-		return error_errno(err, r, "read the settings '%s'", path);
-	return spec_parse(text ? text : "", len, path, ret, err);
 }
 
 static int find_self(struct node *node, struct error *err)
@@ -55,6 +39,7 @@ static void bind_context(struct node *node, const struct node_options *options)
 
 	node->ctx.host = &node->host;
 	node->ctx.spec = &node->spec;
+	node->ctx.kept_spec = node->kept_spec;
 	change->host = &node->host;
 	change->os = &node->ctx.os;
 	change->progress = &node->progress;
@@ -83,7 +68,7 @@ int node_open(const struct node_options *options, struct node *node, struct erro
 	*node = (struct node){ .host = HOST_INIT, .journal = JOURNAL_INIT, .lock_fd = -EBADF };
 	r = host_open_root(options->root, &node->host, err);
 	if (r == 0)
-		r = load_spec(&node->host, options->config, &node->spec, err);
+		r = spec_source_load(&node->host, options->config, &node->spec, &node->kept_spec, err);
 	if (r == 0)
 		r = os_read(&node->host, &node->ctx.os, err);
 	if (r == 0)

@@ -33,6 +33,7 @@ struct node {
 	struct progress progress;
 	struct observer observer;
 	char *self;
+	char *kept_spec; /* the text of settings that are not the host's own, or NULL */
 	bool unasked; /* an agent's run: it makes only what judge.h allows */
 	bool proves;	 /* also where nothing is to be done */
 	bool interrupts; /* and may interrupt Docker where sandboxes go on meanwhile */
@@ -41,7 +42,7 @@ struct node {
 
 struct node_options {
 	const char *root;	/* a folder instead of the machine, or NULL */
-	const char *config;	/* settings file on the host; NULL: the default place, absent is fine */
+	const char *config;	/* settings, a file of the caller's; NULL: the host's own (spec_source.h) */
 };
 
 void node_close(struct node *node);

@@ -5,6 +5,7 @@
 #define BERTH_PROGRAM	"/usr/local/lib/berth/berth"
 #define BERTH_RUNC	"/usr/local/lib/berth/berth-runc"
 #define RUNC_CONF	"/etc/berth/runc.conf"
+#define SPEC_KEPT	"/var/lib/berth/config.yaml" /* settings that came by --config */
 #define DAEMON_JSON	"/etc/docker/daemon.json"
 #define DOCKER_DATA	"/var/lib/docker"
 #define CONTAINERD_DATA	"/var/lib/containerd"

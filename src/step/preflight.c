@@ -267,13 +267,27 @@ static void check_selinux(struct step_context *ctx, struct report *report)
 		   "SELinux is enforcing, and Sysbox does not support that");
 }
 
+/* Whoever runs without --config goes by the file: timers, a service agent, a person. */
+static void check_settings(struct step_context *ctx, struct report *report)
+{
+	_cleanup_free_ char *own = NULL;
+
+	if (!ctx->kept_spec || host_read(ctx->host, SPEC_PATH_DEFAULT, FILE_CAP_DEFAULT, &own, NULL) < 0 ||
+	    strcmp(ctx->kept_spec, own) == 0)
+		return;
+	report_add(report, "settings.two", CHECK_WARN,
+		   "keep one of them: remove " SPEC_PATH_DEFAULT ", or leave out --config",
+		   "--config and " SPEC_PATH_DEFAULT " differ: timers, and commands without --config, go by the latter");
+}
+
 static int check(struct step_context *ctx, struct report *report, struct error *err)
 {
 	static void (*const CHECKS[])(struct step_context *, struct report *) = {
 		check_root,	  check_os,	  check_machine,    check_systemd,
 		check_arch,	  check_snap,	  check_docker,	    check_packages,
 		check_memory,	  check_disk,	  check_cgroup,	    check_apparmor_userns,
-		check_selinux,	  check_kernel_functions, check_addresses,
+		check_selinux,	  check_settings,	  check_kernel_functions,
+		check_addresses,
 	};
 
 	(void)err;

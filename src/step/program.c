@@ -81,10 +81,19 @@ static int plan_conf(struct step_context *ctx, struct plan *plan, struct error *
 	return plan_file(plan, &ctx->change, RUNC_CONF, text, 0644, "what berth-runc goes by", err);
 }
 
+/* What runs here without --config (timers, a service, a person) goes by the same settings. */
+static int plan_settings(struct step_context *ctx, struct plan *plan, struct error *err)
+{
+	return ctx->kept_spec ? plan_file(plan, &ctx->change, SPEC_KEPT, ctx->kept_spec, 0600,
+					  "the settings of --config, for what runs without it", err) : 0;
+}
+
 static int plan_program(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	int r = plan_copy(ctx, plan, BERTH_PROGRAM, ctx->self, "the node's units run it", err);
 
+	if (r >= 0)
+		r = plan_settings(ctx, plan, err);
 	if (r >= 0)
 		r = plan_runc(ctx, plan, err);
 	return r < 0 ? r : plan_conf(ctx, plan, err);

@@ -30,6 +30,7 @@ struct step_context {
 	struct change_context change;
 	const struct host *host;
 	const struct spec *spec;
+	const char *kept_spec; /* settings by --config, to be kept on the host as text; NULL: they are its own */
 	struct os os;
 	struct facts facts;
 	char *bundle_sysbox; /* Sysbox's package in an extracted bundle, or NULL */

@@ -178,7 +178,7 @@ ELSEWHERE = {
     **dict.fromkeys((
         "kubectl logs -n berth-system POD -c berth",
         "kubectl exec -n berth-system POD -c berth -- /berth plan --enter-host --config=/etc/berth/config.yaml",
-        "kubectl exec -n berth-system POD -c berth -- /berth verify --enter-host",
+        "kubectl exec -n berth-system POD -c berth -- /berth verify --enter-host --config=/etc/berth/config.yaml",
         "kubectl rollout status daemonset/berth -n berth-system",
         "kubectl rollout status daemonset/berth -n berth-system --timeout=5s",
         "kubectl delete pod -n berth-system POD", "kubectl describe pod -n berth-system POD",
