@@ -43,6 +43,7 @@ def missing(name):
 if world.get("down"):
     fail("The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?")
 if words[0] == "exec":
+    open(os.environ["FAKE_WORLD"] + ".asked", "a").write(" ".join(words[words.index("--") + 1:]) + "\n")
     key = words[words.index("--") + 2]
     answer = world["exec"][words[words.index("-n") + 2]][key]
     sys.stdout.write(answer["out"]); sys.stderr.write(answer.get("err", "")); sys.exit(answer.get("code", 0))
@@ -56,6 +57,9 @@ sys.stdout.write(render(things[words[2]], template)) if words[2] in things else 
 '''
 
 
+AGENT = ["agent", "--enter-host", "--config=/etc/berth/config.yaml", "--listen=127.0.0.1:9477"]
+
+
 def world():
     """A cluster with one node on which everything is well."""
     checks = [{"id": name, "verdict": "pass", "text": text, "remedy": None} for name, text in (
@@ -66,7 +70,7 @@ def world():
         "namespaces": ["daytona-dev"],
         "pods": {"daytona-runner-abc": {
             "metadata": {"name": "daytona-runner-abc"},
-            "spec": {"nodeName": "n1", "initContainers": [{"name": "docker-installer"}], "containers": [
+            "spec": {"nodeName": "n1", "initContainers": [{"name": "docker-installer", "args": AGENT}], "containers": [
                 {"name": "runner", "env": [{"name": "CONTAINER_RUNTIME", "value": ""}],
                  "volumeMounts": [{"mountPath": "/var/run"}, {"mountPath": "/var/lib/docker"}]}]},
             "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}},
@@ -157,7 +161,6 @@ BREAKAGES = {
     "node is gone": (NODE, None, "n1", "node"),
     "node is not ready": (f"{NODE}/status/conditions/0/status", "Unknown", "n1", "node.ready"),
     "COS": (f"{NODE}/status/nodeInfo/osImage", COS, "n1", "node.system"),
-    "old kernel": (f"{NODE}/status/nodeInfo/kernelVersion", "5.4.0-1100", "n1", "node.kernel"),
     "no label": (f"{NODE}/metadata/labels", {}, "n1", "node.label"),
     "condition is false": (f"{NODE}/status/conditions/1/status", "False", "n1", "node.condition"),
     "start-up taint": (f"{NODE}/spec/taints", START_TAINT, "n1", "node.taint"),
@@ -232,11 +235,23 @@ def test_validation_asks_a_real_server_what_it_understands(charts, own_cluster, 
             ("real-1", "node.condition"), ("real-1", "node.taint"), ("real-1", "node.kernel")} <= set(found)
 
 
-def test_validation_warns_of_what_works_worse(validate):
+@pytest.mark.parametrize("kernel", ["5.15.0-1050-gke", "5.4.0-1100", "5.3.18-150300-default"])
+def test_validation_warns_of_what_works_worse(validate, kernel):
+    """A version is no function: what berth verify has proven on it is not refused for its number."""
     things = world()
-    change(things, f"{NODE}/status/nodeInfo/kernelVersion", "5.15.0-1050-gke")
+    change(things, f"{NODE}/status/nodeInfo/kernelVersion", kernel)
     done = validate(things)
-    assert done.returncode == 0 and verdicts(done)["n1", "node.kernel"] == "WARN"
+    assert done.returncode == 0 and verdicts(done)["n1", "node.kernel"] == "WARN", done.stdout
+
+
+@pytest.mark.parametrize("args, option", [(AGENT, " --config=/etc/berth/config.yaml"), (["agent", "--enter-host"], "")])
+def test_validation_goes_by_the_agents_settings(validate, tmp_path, args, option):
+    things = world()
+    change(things, f"{POD}/spec/initContainers/0/args", args)
+    done = validate(things)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "world.json.asked").read_text().splitlines() == [
+        f"/berth verify --enter-host{option} --json --wait=5m", f"/berth status --enter-host{option} --json"]
 
 
 def test_validation_looks_at_every_node(validate):
