@@ -20,7 +20,8 @@
 #define FAILED_MS      1000  /* doubled with each failure... */
 #define FAILED_MAX_MS  (5 * 60 * 1000)
 #define UNREACHABLE_MS 30000 /* until it counts as a fault */
-#define HANDLER_MS     10000 /* until the kubelet has told of a new handler, and the node is asked again */
+#define HANDLER_MS     10000 /* until the kubelet has told of a new handler, and the node is asked again: doubled... */
+#define HANDLER_MAX_MS (10 * 60 * 1000) /* ...up to that, where it never does */
 #define EVENT_MS       60000 /* between two writes about one reason */
 #define EVENTS_MAX     32
 #define MESSAGE_MAX    512
@@ -35,21 +36,27 @@ struct pending_event {
 
 enum stage { STAGE_IDLE, STAGE_NODE, STAGE_LABELS, STAGE_CONDITION, STAGE_TAINT, STAGE_EVENT };
 
+/* What there is to tell of an agent. */
+struct said {
+	const char *state; /* NULL: nothing was */
+	bool ready;
+	char reason[64], message[MESSAGE_MAX];
+};
+
 struct kube {
 	struct kube_client client;
 	struct kube_counts counts;
 	struct event *timer;
 	uint64_t due; /* of the timer; 0: not armed */
 	enum stage stage;
-	bool again; /* the state changed while it was told */
 	unsigned told; /* stages of this round, as bits: each is tried once */
 	uint64_t begun; /* the last round */
 	json_t *node;
-	struct node_state state; /* what is being told; its texts are below */
-	char reason[64], message[MESSAGE_MAX];
+	struct said read, said; /* the state as the last round found it, and as it tells it */
+	struct node_state state; /* what is being told; its texts are in `said` */
 	struct pending_event events[EVENTS_MAX], *event; /* the one being told */
 	size_t events_len;
-	bool unheard;		/* the kubelet does not tell of the handler, though the node has it */
+	unsigned unheard;	/* readings in a row that lacked the handler, though the node has it */
 	unsigned failures;	/* in a row */
 	uint64_t failing_since; /* 0: it answers */
 };
@@ -160,30 +167,39 @@ static void camel(const char *name, char ret[static 64])
 	ret[n] = '\0';
 }
 
-static void read_state(struct agent *agent)
+static void read_state(const struct agent *agent, struct said *ret)
 {
 	const struct fault *stranded = &agent->faults.items[FAULT_SANDBOXES_NEED_RESTART];
-	struct kube *kube = agent->kube;
 
-	kube->state = (struct node_state){ .ready = agent_is_ready(agent), .reason = kube->reason,
-					   .message = kube->message };
-	kube->state.state = kube->state.ready ? "ready" : agent->made ? "degraded" : "installing";
-	(void)snprintf(kube->reason, sizeof(kube->reason), "%s", kube->state.ready ? "Proven" :
+	ret->ready = agent_is_ready(agent);
+	ret->state = ret->ready ? "ready" : agent->made ? "degraded" : "installing";
+	(void)snprintf(ret->reason, sizeof(ret->reason), "%s", ret->ready ? "Proven" :
 			agent->withdrawn ? "Uninstalled" : agent->made ? "NotProven" : "Installing");
-	(void)snprintf(kube->message, sizeof(kube->message), "%s", kube->state.ready ?
+	(void)snprintf(ret->message, sizeof(ret->message), "%s", ret->ready ?
 			"this node is a proven sandbox host" : "this node is not proven a sandbox host");
-	if (kube->state.ready && stranded->active)
-		(void)snprintf(kube->message, sizeof(kube->message), "this node is a proven sandbox host; %s: %s",
+	if (ret->ready && stranded->active)
+		(void)snprintf(ret->message, sizeof(ret->message), "this node is a proven sandbox host; %s: %s",
 			       fault_rules[FAULT_SANDBOXES_NEED_RESTART].what, stranded->detail);
-	for (int i = 0; i < FAULT_COUNT && !kube->state.ready; i++) {
+	for (int i = 0; i < FAULT_COUNT && !ret->ready; i++) {
 		const struct fault *f = &agent->faults.items[i];
 
 		if (!f->active || !fault_rules[i].spoils)
 			continue;
-		camel(fault_rules[i].name, kube->reason);
-		(void)snprintf(kube->message, sizeof(kube->message), "%s: %s", fault_rules[i].what, f->detail);
+		camel(fault_rules[i].name, ret->reason);
+		(void)snprintf(ret->message, sizeof(ret->message), "%s: %s", fault_rules[i].what, f->detail);
 		return;
 	}
+}
+
+/* Has it changed since the last round began? */
+static bool has_news(const struct agent *agent)
+{
+	const struct said *read = &agent->kube->read;
+	struct said now;
+
+	read_state(agent, &now);
+	return !read->state || now.ready != read->ready || strcmp(now.state, read->state) != 0 ||
+	       strcmp(now.reason, read->reason) != 0 || strcmp(now.message, read->message) != 0;
 }
 
 static void tell_condition(struct agent *agent)
@@ -293,6 +309,24 @@ static uint64_t next_round(const struct kube *kube)
 	return since + SOON_MS < ROUND_MS ? ROUND_MS - since : SOON_MS;
 }
 
+/* How long until something is due, in ms: what has changed, an Event that was told lately, or a reading. */
+static uint64_t until_due(const struct agent *agent)
+{
+	const struct kube *kube = agent->kube;
+	uint64_t now = monotonic_ms(), soon = next_round(kube);
+	uint64_t wait = agent_jittered(kube->unheard ? backoff(HANDLER_MS, kube->unheard - 1, HANDLER_MAX_MS) : REFRESH_MS);
+
+	if (has_news(agent))
+		return soon;
+	for (size_t i = 0; i < kube->events_len; i++) {
+		const struct pending_event *e = &kube->events[i];
+
+		if (e->told < e->count)
+			wait = MIN_OF(wait, MAX_OF(soon, e->due > now ? e->due - now : 0));
+	}
+	return wait;
+}
+
 /*
  * The next thing that the node as it was read does not say yet. What it does not say though it was told (a
  * label that somebody else owns, say) waits for the next round.
@@ -323,8 +357,7 @@ static void next(struct agent *agent)
 		return;
 	}
 	kube->stage = STAGE_IDLE;
-	arm(kube, kube->again ? next_round(kube) : agent_jittered(kube->unheard ? HANDLER_MS : REFRESH_MS));
-	kube->again = false;
+	arm(kube, until_due(agent));
 }
 
 /*
@@ -335,14 +368,15 @@ static void judge_handler(struct agent *agent)
 {
 	struct kube *kube = agent->kube;
 
-	kube->unheard = kube->state.ready && spec_has_pods(&agent->spec) &&
-			!node_has_handler(kube->node, RUNTIME_NAME);
-	if (!kube->unheard)
+	if (!kube->state.ready || !spec_has_pods(&agent->spec) || node_has_handler(kube->node, RUNTIME_NAME)) {
+		kube->unheard = 0;
 		return;
+	}
+	kube->unheard++;
 	kube->state.ready = false;
 	kube->state.state = "installing";
-	(void)snprintf(kube->reason, sizeof(kube->reason), "HandlerNotTold");
-	(void)snprintf(kube->message, sizeof(kube->message),
+	(void)snprintf(kube->said.reason, sizeof(kube->said.reason), "HandlerNotTold");
+	(void)snprintf(kube->said.message, sizeof(kube->said.message),
 		       "the node's status.runtimeHandlers does not name " RUNTIME_NAME " yet: its kubelet takes that over "
 		       "from its engine within seconds");
 }
@@ -383,11 +417,12 @@ static void on_timer(evutil_socket_t fd, short what, void *userdata)
 	(void)fd;
 	(void)what;
 	kube->due = 0;
-	if (kube->stage != STAGE_IDLE) {
-		kube->again = true;
-		return;
-	}
-	read_state(agent);
+	if (kube->stage != STAGE_IDLE)
+		return; /* its end looks for news */
+	read_state(agent, &kube->read);
+	kube->said = kube->read;
+	kube->state = (struct node_state){ .ready = kube->said.ready, .state = kube->said.state,
+					   .reason = kube->said.reason, .message = kube->said.message };
 	kube->told = 0;
 	kube->begun = monotonic_ms();
 	begin(agent, STAGE_NODE);
@@ -397,12 +432,16 @@ void kube_tell(struct agent *agent)
 {
 	struct kube *kube = agent->kube;
 
-	if (!kube)
-		return;
-	if (kube->stage != STAGE_IDLE)
-		kube->again = true;
-	else if (!kube->failures)
-		arm(kube, next_round(kube));
+	/* A round's end, and a failure's next try, look for news by themselves. */
+	if (kube && kube->stage == STAGE_IDLE && !kube->failures)
+		arm(kube, until_due(agent));
+}
+
+void kube_look_again(struct agent *agent)
+{
+	if (agent->kube)
+		agent->kube->read.state = NULL;
+	kube_tell(agent);
 }
 
 int kube_open_client(struct agent *agent, struct kube_client *ret, struct error *err)

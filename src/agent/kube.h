@@ -1,7 +1,7 @@
 /*
  * The agent and the Kubernetes node it keeps: labels, the condition SandboxHostReady, the start-up taint, and
- * Events. Written when something changed; the node is read every half hour, so that a thousand agents cost
- * less than a request a second. Nothing of it is needed for a repair: with the API server away the node is
+ * Events. Asked and written when something changed, and the node is read every half hour: so a thousand agents cost
+ * less than a request a second, however often they look at their host. Nothing of it is needed for a repair: with the API server away the node is
  * kept as ever, except that nothing is disrupted.
  */
 #ifndef AGENT_KUBE_H
@@ -19,8 +19,11 @@ int kube_open_client(struct agent *agent, struct kube_client *ret, struct error 
 int kube_open(struct agent *agent, struct error *err);
 void kube_close(struct agent *agent);
 
-/* The node's state may have changed: tell it, soon. */
+/* The node's state may have changed: if it has, it is told, soon; if not, nothing is asked. */
 void kube_tell(struct agent *agent);
+
+/* Settings were read again: the node is read soon, and told what it does not say. */
+void kube_look_again(struct agent *agent);
 
 /* An Event on the node: the same reason again raises a count. */
 void kube_event(struct agent *agent, const char *reason, const char *note, bool warning);

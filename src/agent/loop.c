@@ -192,6 +192,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *userdata)
 		return;
 	}
 	use_spec(agent);
+	kube_look_again(agent);
 	say(SAY_INFO, "settings read again");
 	agent->made = agent->made && !agent->uninstalled && host_exists(&agent->host, JOURNAL_FILE);
 	agent->uninstalled = false;

@@ -185,7 +185,10 @@ static bool must_not_touch(struct agent *agent)
 		return true;
 	if (gone && !agent->withdrawn)
 		say(SAY_WARN, "berth was uninstalled on this host: nothing is repaired until SIGHUP or a new start");
-	agent->withdrawn = gone;
+	if (gone != agent->withdrawn) {
+		agent->withdrawn = gone;
+		kube_tell(agent);
+	}
 	return gone;
 }
 

@@ -25,6 +25,7 @@ class Second:
     held: int       # slots of the pool, now
     most: int       # ... and at most
     turns: int      # nodes that had one and gave it back
+    rechecks: int   # ends of workers that had changed nothing
 
     @property
     def sent(self):
@@ -38,8 +39,9 @@ class Second:
 class Fleet:
     """Agents named fleet-0, fleet-1 ...; their clock goes *speed* times as fast as the real one."""
 
-    def __init__(self, url, account, *, nodes=1, seconds=60, speed=1, slots=False):
-        self._argv = [PROGRAM, url, account, nodes, seconds, speed, *(["slots"] if slots else [])]
+    def __init__(self, url, account, *, nodes=1, seconds=60, speed=1, slots=False, word=None):
+        word = "slots" if slots else word
+        self._argv = [PROGRAM, url, account, nodes, seconds, speed, *([word] if word else [])]  # fleet.c has the words
         self._program = None
         self.log = Path(account) / "fleet.log"
 

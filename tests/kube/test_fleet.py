@@ -128,6 +128,43 @@ def test_a_server_that_another_authority_vouches_for_is_told_nothing(moody, tmp_
     assert moody.asked == [] and last.of(0) >= 2
 
 
+def pauses_between_readings(server, speed):
+    times = [asked.at for asked in server.asked if asked.method == "GET"]
+    return [(after - before) * speed for before, after in zip(times, times[1:])]
+
+
+def test_a_host_that_stays_as_it_is_asks_nothing(moody, tmp_path):
+    """It looks at its host every ten minutes, and at its node every half hour."""
+    speed = 300
+    with Fleet(moody.url, account_of(moody, tmp_path), seconds=40, speed=speed) as fleet:
+        done = fleet.until(lambda second: second.rechecks >= 15)
+    pauses = pauses_between_readings(moody, speed)
+    print("pauses, s:", [round(pause) for pause in pauses])
+    assert done and done.sent <= 3 + done.seconds * speed / (27 * 60), moody.asked
+    # The first lot is what its start made it say.
+    assert pauses and all(pause >= 0.9 * 30 * 60 for pause in pauses[1:]), pauses
+
+
+def test_a_kubelet_that_never_tells_of_the_handler_is_asked_ever_less(moody, tmp_path):
+    speed = 60
+    with Fleet(moody.url, account_of(moody, tmp_path), seconds=50, speed=speed, word="pods") as fleet:
+        fleet.until(lambda second: len(pauses_between_readings(moody, speed)) >= 7)
+    pauses = pauses_between_readings(moody, speed)
+    print("pauses, s:", [round(pause) for pause in pauses])
+    assert len(pauses) >= 7 and not moody.is_told()
+    assert pauses[0] < 60 and pauses[6] >= 0.9 * 320, pauses
+
+
+def test_an_event_that_is_seen_again_is_told_when_it_may(moody, tmp_path):
+    """A minute after it was told first, not with the next reading."""
+    speed = 30
+    with Fleet(moody.url, account_of(moody, tmp_path), seconds=30, speed=speed, word="event") as fleet:
+        fleet.until(lambda second: sum("/events" in asked.path for asked in moody.asked) == 2)
+    told_at = [asked.at for asked in moody.asked if "/events" in asked.path]
+    assert len(told_at) == 2, moody.asked
+    assert 0.9 * 60 <= (told_at[1] - told_at[0]) * speed <= 4 * 60
+
+
 def test_a_fleet_costs_little_and_is_told_soon(own_cluster, tmp_path):
     """A hundred nodes for some hours, in a minute: less than one request a second from a thousand."""
     nodes, speed = 100, 360
@@ -140,6 +177,8 @@ def test_a_fleet_costs_little_and_is_told_soon(own_cluster, tmp_path):
     per_second = (end.sent - begin.sent) / (end.seconds - begin.seconds) / speed
     print(f"{end.sent - begin.sent} requests of {nodes} nodes in {(end.seconds - begin.seconds) * speed / 3600:.1f} h: "
           f"{per_second * 1000 / nodes:.2f} a second of a thousand nodes")
+    # Each has looked at its host meanwhile, every ten minutes.
+    assert end.rechecks - begin.rechecks >= nodes * (end.seconds - begin.seconds) * speed / 600 * 0.8
     assert 0 < per_second * 1000 / nodes < 1
     assert end.requests.keys() <= {"GET 200", "PATCH 200"}, end.requests
 
