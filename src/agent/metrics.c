@@ -178,7 +178,7 @@ static void sandboxes(struct strbuf *out, const struct agent *agent, const struc
 	       "Writes that the kernel refused because a budget was used up.");
 	for (size_t i = 0; i < usages->len; i++) {
 		const struct usage *u = &usages->items[i];
-		uint64_t hits = limit_hits_of(agent, u->quota.project);
+		uint64_t hits = limit_hits_of(agent, u->quota.project, u->id);
 
 		if (hits)
 			strbuf_printf(out, "berth_sandbox_limit_hits_total{sandbox=\"%.*s\"} %" PRIu64 "\n",
