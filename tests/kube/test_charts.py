@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import yaml
 
+import setting_patterns
 from charts import (CHARTS, EVERYTHING, HELM, ROOT, Refused, agent_of, berth_program, of_kind, pod_of, runner_of,
                     schema_of, values_of)
 
@@ -126,6 +127,43 @@ def test_schema_has_the_settings_of_the_program(chart):
     assert found == (wanted if chart == "berth" else wanted - {"pool.size"})
 
 
+@pytest.mark.parametrize("chart", CHARTS)
+def test_schema_has_the_bounds_of_the_program(chart):
+    """Where it has not: setting_patterns.py writes them."""
+    for name, has, wanted in setting_patterns.schemas(chart, schema_of(chart)):
+        assert has == wanted, name
+
+
+def edges(kind, least, most):
+    """Values about both bounds, in every unit."""
+    units = ("B", "K", "Mi", "g", "TiB", "") if kind == "SIZE" else ("ms", "s", "m", "h", "d")
+    factors = [1024 ** i for i in range(5)] + [1] if kind == "SIZE" else [f for _, f in setting_patterns.DURATIONS]
+    for unit, factor in zip(units, factors):
+        yield from {f"{n}{unit}" for bound in (least, most) for n in range(bound // factor - 1, bound // factor + 3) if n >= 0}
+        yield f"007{unit}"
+    yield from ("0", "", "-1", "1w", "5 G", "1.5G", "99999999999999999999999h")
+
+
+@pytest.mark.parametrize("key", setting_patterns.bounded())
+def test_the_program_has_the_same_bounds(key, tmp_path):
+    """Else a pod would begin, refuse its settings, and begin again."""
+    section, name = key.split(".")
+    wanted = re.compile(setting_patterns.pattern(*setting_patterns.bounded()[key]))
+    for value in edges(*setting_patterns.bounded()[key]):
+        (tmp_path / "config.yaml").write_text(f'{section}:\n  {name}: "{value}"\n')
+        done = subprocess.run([berth_program(), "config", "check", tmp_path / "config.yaml"], capture_output=True,
+                              text=True, check=False)
+        assert (done.returncode == 0) == bool(wanted.search(value)), (value, done.stderr)
+
+
+def is_taken(objects, tmp_path):
+    (text,) = [o["data"]["config.yaml"] for o in of_kind(objects, "ConfigMap") if "config.yaml" in o["data"]]
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    done = subprocess.run([berth_program(), "config", "check", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 REFUSALS = [
     ("berth", {"imge": {"tag": "x"}}, "imge"),
     ("berth", {"image": {"tga": "x"}}, "tga"),
@@ -142,6 +180,31 @@ REFUSALS = [
     ("berth", {"config": {"kubernetes": {"slots": 0}}}, "/config/kubernetes/slots"),
     ("berth", {"config": {"kubernetes": {"startup_taint": "sysbox"}}}, "/config/kubernetes/startup_taint"),
     ("berth", {"config": {"prune": {"older_than": "1 week"}}}, "/config/prune/older_than"),
+    ("berth", {"config": {"prune": {"older_than": "59m"}}}, "/config/prune/older_than"),
+    ("berth", {"config": {"agent": {"recheck": 0}}}, "/config/agent/recheck"),
+    ("berth", {"config": {"agent": {"recheck": "9s"}}}, "/config/agent/recheck"),
+    ("berth", {"config": {"timeouts": {"packages": 0}}}, "/config/timeouts/packages"),
+    ("berth", {"config": {"timeouts": {"download": "0"}}}, "/config/timeouts/download"),
+    ("berth", {"config": {"timeouts": {"services": "2h"}}}, "/config/timeouts/services"),
+    ("berth", {"config": {"crio": {"drain_timeout": 0}}}, "/config/crio/drain_timeout"),
+    ("berth", {"config": {"pool": {"size": 0}}}, "/config/pool/size"),
+    ("berth", {"config": {"pool": {"size": "1023M"}}}, "/config/pool/size"),
+    ("berth", {"config": {"pool": {"grow_by": 4096}}}, "/config/pool/grow_by"),
+    ("berth", {"config": {"budget": {"default": 0}}}, "/config/budget/default"),
+    ("berth", {"config": {"pool": {"image": "/var/../etc/x"}}}, "/config/pool/image"),
+    ("berth", {"config": {"pool": {"image": ""}}}, "/config/pool"),
+    ("berth", {"config": {"docker": {"bridge_ip": "172.24.0.300/16"}}}, "/config/docker/bridge_ip"),
+    ("berth", {"config": {"docker": {"address_pool": "172.24.0.0/7"}}}, "/config/docker/address_pool"),
+    ("berth", {"config": {"kubernetes": {"server": "http://10.0.0.1"}}}, "/config/kubernetes/server"),
+    ("berth", {"config": {"sysbox": {"url": "https://example.com/s.deb"}}}, "/config/sysbox"),
+    ("berth", {"config": {"sysbox": {"url": "https://example.com/s.deb", "sha256": ""}}}, "/config/sysbox/sha256"),
+    ("berth", {"config": {"sysbox": {"url": "file://s.deb", "sha256": "0" * 64}}}, "/config/sysbox/url"),
+    ("berth", {"config": {"crio": {"url": "https://example.com/c.deb"}}}, "/config/crio"),
+    ("daytona-dev", {"runner": {"dockerInstaller": {"config": {"agent": {"recheck": 0}}}}},
+     "/runner/dockerInstaller/config/agent/recheck"),
+    ("daytona-dev", {"runner": {"dockerInstaller": {"config": {"sysbox": {"url": "https://example.com/s.deb"}}}}},
+     "/runner/dockerInstaller/config/sysbox"),
+    ("daytona-dev", {"runner": {"dockerInstaller": {"xfsStorageSize": "1K"}}}, "/runner/dockerInstaller/xfsStorageSize"),
     ("berth", {"listen": {"port": 0}}, "/listen/port"),
     ("berth", {"listen": {"address": "everywhere"}}, "/listen/address"),
     ("berth", {"logFormat": "xml"}, "/logFormat"),
@@ -179,6 +242,65 @@ def test_a_wrong_value_is_refused_with_its_name(charts, chart, values, name):
     assert name in said or name.strip("/").replace("/", ".") in said, said
 
 
+TAKEN = [
+    ("berth", {"config": {"pool": {"size": "1G", "image": "", "device": "/dev/sdb"}, "agent": {"recheck": "10s"},
+                          "budget": {"default": 1048576, "stash_keep": 0}, "prune": {"older_than": "3650d"},
+                          "sysbox": {"url": "file:///s.deb", "sha256": "0" * 64},
+                          "kubernetes": {"server": "https://10.0.0.1:6443"}, "timeouts": {"package_lock": 0}}}),
+    ("daytona-dev", {"runner": {"dockerInstaller": {"xfsStorageSize": "1024T", "config": {"sysbox": {"url": ""}}}}}),
+]
+
+
+@pytest.mark.parametrize("chart, values", TAKEN)
+def test_what_the_program_takes_is_taken(charts, chart, values, tmp_path):
+    is_taken(charts.template(chart, values), tmp_path)
+
+
+# ---- numbers and names that look like numbers ----
+
+
+def test_numbers_are_written_in_full(charts):
+    objects = charts.template("daytona-dev", {"runner": {
+        "dockerInstaller": {"startup": {"failureThreshold": 1000000}},
+        "config": {"env": {"N": 10737418240, "HALF": 0.5, "YES": True, "TEXT": "a: b"}}}})
+    env = {e["name"]: e.get("value") for e in runner_of(objects)["env"]}
+    assert {name: env[name] for name in ("N", "HALF", "YES", "TEXT")} == {
+        "N": "10737418240", "HALF": "0.5", "YES": "true", "TEXT": "a: b"}
+    threshold = agent_of(objects)["startupProbe"]["failureThreshold"]
+    assert threshold == 1000000 and isinstance(threshold, int)
+
+
+def texts_of(value):
+    """Of names, namespaces and labels, wherever they are."""
+    if isinstance(value, list):
+        for one in value:
+            yield from texts_of(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if key in ("name", "namespace", "serviceAccountName", "priorityClassName", "policyName", "key"):
+                yield key, one
+            elif key in ("labels", "matchLabels", "selector") and isinstance(one, dict):
+                yield from ((f"{key}.{k}", v) for k, v in one.items() if not isinstance(v, dict))
+            yield from texts_of(one)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_names_that_look_like_numbers_are_names(charts, chart):
+    values = {"serviceAccount": {"name": "10"}}
+    if chart == "berth":
+        values |= {"fullnameOverride": "11", "priorityClass": {"name": "12"}, "runtimeClass": {"name": "13"},
+                   "engine": "containerd", "config": {"kubernetes": {"namespace": "14"}},
+                   "listen": {"address": "nodeIP"},
+                   "monitoring": {kind: {"create": True} for kind in ("podMonitor", "serviceMonitor", "prometheusRule",
+                                                                      "dashboard")}}
+    else:
+        values |= {"runner": {"priorityClassName": "12", "token": {"existingSecret": "15", "key": "16"}}}
+    objects = charts.template(chart, values, release="123", namespace="456")
+    found = list(texts_of(list(objects.values())))
+    assert found and [(key, text) for key, text in found if not isinstance(text, str)] == []
+    assert ("labels.app.kubernetes.io/instance", "123") in found and ("namespace", "456") in found
+
+
 @pytest.mark.parametrize("monitor", ["podMonitor", "serviceMonitor"])
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_a_monitor_needs_an_address_that_it_reaches(charts, monitor, address):
@@ -189,12 +311,7 @@ def test_a_monitor_needs_an_address_that_it_reaches(charts, monitor, address):
 @pytest.mark.parametrize("chart", CHARTS)
 @pytest.mark.parametrize("everything", [False, True])
 def test_the_program_takes_the_settings(charts, chart, everything, tmp_path):
-    objects = charts.template(chart, EVERYTHING[chart] if everything else {})
-    (text,) = [o["data"]["config.yaml"] for o in of_kind(objects, "ConfigMap") if "config.yaml" in o["data"]]
-    path = tmp_path / "config.yaml"
-    path.write_text(text)
-    done = subprocess.run([berth_program(), "config", "check", path], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    is_taken(charts.template(chart, EVERYTHING[chart] if everything else {}), tmp_path)
 
 
 # ---- the agent's pod ----

@@ -16,7 +16,7 @@
 
 {{- define "berth.selectorLabels" -}}
 app.kubernetes.io/name: berth
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "berth.labels" -}}

@@ -71,7 +71,7 @@ projected:
 
 {{/* Where a probe asks. A loopback address is not the pod's: the kubelet must be told it. */}}
 {{- define "agent.ask" -}}
-port: {{ .port }}
+port: {{ int64 .port }}
 {{- if include "agent.isLocal" . }}
 host: {{ .address | quote }}
 {{- end }}
@@ -97,7 +97,7 @@ host: {{ .address | quote }}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata:
-  name: {{ .clusterName }}
+  name: {{ .clusterName | quote }}
   labels:
     {{- .labels | nindent 4 }}
 rules:
@@ -108,17 +108,17 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata:
-  name: {{ .clusterName }}
+  name: {{ .clusterName | quote }}
   labels:
     {{- .labels | nindent 4 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: ClusterRole
-  name: {{ .clusterName }}
+  name: {{ .clusterName | quote }}
 subjects:
   - kind: ServiceAccount
-    name: {{ .serviceAccount }}
-    namespace: {{ .namespace }}
+    name: {{ .serviceAccount | quote }}
+    namespace: {{ .namespace | quote }}
 ---
 # Events about an object without a namespace, as a Node is, are kept in "default": nowhere else may it write any.
 apiVersion: rbac.authorization.k8s.io/v1
@@ -146,15 +146,15 @@ roleRef:
   name: {{ .clusterName }}-events
 subjects:
   - kind: ServiceAccount
-    name: {{ .serviceAccount }}
-    namespace: {{ .namespace }}
+    name: {{ .serviceAccount | quote }}
+    namespace: {{ .namespace | quote }}
 ---
 # The slots: who may disrupt its node now. RBAC cannot bound "create" to a name; the admission policy does.
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata:
   name: {{ .name }}-slots
-  namespace: {{ include "agent.leaseNamespace" . }}
+  namespace: {{ include "agent.leaseNamespace" . | quote }}
   labels:
     {{- .labels | nindent 4 }}
 rules:
@@ -171,7 +171,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata:
   name: {{ .name }}-slots
-  namespace: {{ include "agent.leaseNamespace" . }}
+  namespace: {{ include "agent.leaseNamespace" . | quote }}
   labels:
     {{- .labels | nindent 4 }}
 roleRef:
@@ -180,8 +180,8 @@ roleRef:
   name: {{ .name }}-slots
 subjects:
   - kind: ServiceAccount
-    name: {{ .serviceAccount }}
-    namespace: {{ .namespace }}
+    name: {{ .serviceAccount | quote }}
+    namespace: {{ .namespace | quote }}
 {{- end -}}
 
 {{- define "agent.matchAccount" -}}
@@ -200,11 +200,11 @@ variables:
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding
 metadata:
-  name: {{ .policy }}
+  name: {{ .policy | quote }}
   labels:
     {{- .labels | nindent 4 }}
 spec:
-  policyName: {{ .policy }}
+  policyName: {{ .policy | quote }}
   validationActions: [Deny]
 {{- end -}}
 

@@ -9,7 +9,7 @@
 {{- define "daytona-dev.selectorLabels" -}}
 app: daytona-runner
 app.kubernetes.io/name: daytona-dev
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "daytona-dev.labels" -}}
