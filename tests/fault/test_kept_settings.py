@@ -49,6 +49,10 @@ def test_it_is_a_file_of_the_installation(machine, named):
     named.write_text(named.read_text(encoding="utf-8").replace("90d", "30d"), encoding="utf-8")
     install(machine, "--config", named)
     assert "30d" in shown(machine, "older_than")
+    # An agent's do, too.
+    named.write_text(named.read_text(encoding="utf-8").replace("30d", "20d"), encoding="utf-8")
+    assert machine.berth("converge", "--quick", "--repair", "--config", named).code == 0
+    assert "20d" in shown(machine, "older_than")
     assert machine.berth("uninstall").code == 0
     assert not trees.differences(before, machine.snapshot(trees.TRACES))
     assert "default" in shown(machine, "older_than")

@@ -146,6 +146,8 @@ def test_it_leaves_at_once_and_changes_nothing(node):
     assert node.run(["systemctl", "is-active", "docker", "sysbox"]).stdout.split() == ["active", "active"]
 
 
+KEPT = "/var/lib/berth/config.yaml"
+
 # A pod's view: a root of its own with one program in it, its own /proc of the host's processes (hostPID), and settings that
 # are exchanged by a link, as the kubelet exchanges a ConfigMap's.
 _POD = """
@@ -176,12 +178,16 @@ def pod_log(node):
 def test_from_a_pod(node):
     node.run(_POD)
     until_ready(node)
+    # What runs on the host without --config goes by the pod's settings, or could.
+    assert node.read(KEPT) == node.read("/root/pod/etc/berth/config.yaml")
+    repairs = pod_log(node).count("msg=repaired fault=drift")
     node.run(["rm", DROPIN])
-    until(lambda: "msg=repaired fault=drift" in pod_log(node), 120, "repaired from the pod\n" + pod_log(node))
+    until(lambda: pod_log(node).count("msg=repaired fault=drift") > repairs, 120, "repaired from the pod\n" + pod_log(node))
     until_ready(node)
     node.run("cd /root/pod/etc/berth && mkdir 2 && cp 1/config.yaml 2/ && echo 'agent: {log_format: json}' >> 2/config.yaml && "
              "ln -sfn 2 ..new && mv -T ..new ..data && systemctl kill --kill-whom main --signal HUP pod")
     until(lambda: '"msg":"settings read again"' in pod_log(node), 60, "the new settings are read\n" + pod_log(node))
+    until(lambda: "log_format: json" in node.read(KEPT), 60, "and kept\n" + pod_log(node))
     assert node.run(_NSENTER).stdout.split() == ["node", "1"]
     pid = pid_of(node, "tenant")
     node.run(["systemctl", "stop", "pod"])
