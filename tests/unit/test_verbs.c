@@ -259,8 +259,8 @@ static void a_delete_that_was_cut_off(void **state)
 		struct error err = ERROR_INIT;
 
 		note(POD, 8);
-		assert_int_equal(pod_note(pool, ID, POD, "tenants/box/app", &err), 0);
-		assert_int_equal(pod_note(pool, OTHER, POD, "tenants/box/side", &err), 0);
+		assert_int_equal(pod_note(pool, ID, POD, "tenants/box/app", 0, &err), 0);
+		assert_int_equal(pod_note(pool, OTHER, POD, "tenants/box/side", 0, &err), 0);
 		assert_int_equal(run_child(delete_it, (void *)(uintptr_t)OTHER, 0), 0);
 		assert_true(runs(POD));
 		status = run_child(delete_it, (void *)(uintptr_t)ID, cut);
