@@ -61,7 +61,7 @@ int budget_holds(int pool_fd, uint32_t project, struct budget budget, struct quo
 
 static int set_and_read_back(int pool_fd, uint32_t project, uint64_t bytes, uint64_t inodes, struct error *err)
 {
-	struct quota_usage now;
+	struct quota_usage now = { 0 };
 	int r = quota_set_limit(pool_fd, project, bytes, inodes, err);
 
 	if (r == 0)
