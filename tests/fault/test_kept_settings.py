@@ -107,3 +107,21 @@ def test_the_service_keeps_settings_and_refuses_what_it_would_lose(machine, name
         assert not machine.path(SERVICE).exists()
     assert machine.berth("agent", "--install-unit", "--config", named).code == 0
     assert machine.path(SERVICE).exists() and "90d" in machine.read(KEPT)
+
+
+def test_cut_off_while_they_are_taken_away(machine, named, work):
+    """An uninstall that is cut off goes on, with these settings or without any."""
+    before = machine.snapshot(trees.TRACES)
+    install(machine, "--config", named)
+    installed, trace = machine.save(work / "installed"), work / "points"
+    assert machine.berth("uninstall", env={"BERTH_FAULT_TRACE": str(trace)}).code == 0
+    number, early = len(trace.read_text(encoding="utf-8").split()) + 1, 0
+    while early < 3:
+        number -= 1
+        machine.load(installed)
+        done = machine.berth("uninstall", env={"BERTH_FAULT_AT": str(number)})
+        assert done.code == 137, done
+        early += machine.path(KEPT).exists()
+        done = machine.berth("uninstall")
+        assert done.code == 0, (number, done)
+        assert not trees.differences(before, machine.snapshot(trees.TRACES)), number
