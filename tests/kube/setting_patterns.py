@@ -92,7 +92,9 @@ def schema_of_setting(kind, least, most):
 
 def schemas(chart, schema):
     """(where in the chart's values, what its schema has there, what it must have) of each."""
-    installer = schema["properties"].get("runner", {"properties": {"dockerInstaller": schema}})["properties"]["dockerInstaller"]
+    installer = schema
+    for word in ("runner", "dockerInstaller") if chart == "daytona-dev" else ():
+        installer = installer["properties"][word]
     above = "runner.dockerInstaller." if chart == "daytona-dev" else ""
     for key, bounds in bounded().items():
         section, name = key.split(".")

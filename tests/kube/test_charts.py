@@ -139,7 +139,8 @@ def edges(kind, least, most):
     units = ("B", "K", "Mi", "g", "TiB", "") if kind == "SIZE" else ("ms", "s", "m", "h", "d")
     factors = [1024 ** i for i in range(5)] + [1] if kind == "SIZE" else [f for _, f in setting_patterns.DURATIONS]
     for unit, factor in zip(units, factors):
-        yield from {f"{n}{unit}" for bound in (least, most) for n in range(bound // factor - 1, bound // factor + 3) if n >= 0}
+        for bound in (least // factor, most // factor):
+            yield from (f"{n}{unit}" for n in range(max(0, bound - 1), bound + 3))
         yield f"007{unit}"
     yield from ("0", "", "-1", "1w", "5 G", "1.5G", "99999999999999999999999h")
 
