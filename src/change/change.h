@@ -116,6 +116,10 @@ struct change_kind {
 	int (*capture)(struct change_context *ctx, const struct change *change, json_t **ret_before,
 		       struct error *err);
 
+	/*
+	 * `before` is of the first time that it was made, which may be long ago: one that takes back a failed attempt looks
+	 * itself at what there is.
+	 */
 	int (*apply)(struct change_context *ctx, const struct change *change, const json_t *before,
 		     json_t **ret_after, struct error *err);
 
