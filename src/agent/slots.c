@@ -15,6 +15,7 @@
 #define MARGIN_MS	 60000 /* before its end, others may think that it has come */
 #define TRY_AGAIN_MS	 15000 /* all of them are taken, or the API server does not answer: doubled each time... */
 #define TRY_AGAIN_MAX_MS (5 * 60 * 1000)
+#define FRESH_MS	 10000 /* an answer about the slot that is held is good for an interruption that long */
 #define SOON_MS		 5000 /* after the API server was away: on the average */
 
 enum slot_stage { SLOT_IDLE, SLOT_LOOK, SLOT_TAKE, SLOT_HELD, SLOT_RENEW, SLOT_GIVE_BACK };
@@ -29,6 +30,8 @@ struct slots {
 	bool wanted;	 /* else what is held, or comes, is given back */
 	uint64_t asked;	 /* when it was last asked for, monotonic_ms()... */
 	uint64_t granted; /* ...and so for how long it is ours: from then on */
+	uint64_t heard;	  /* when that answer came */
+	bool awaited;	  /* an interruption waits for the next one */
 	json_t *lease;	 /* as it was last seen */
 	struct lease_seen *seen; /* of each number... */
 	unsigned n_seen;
@@ -53,10 +56,16 @@ static char *path_of(const struct agent *agent, bool collection)
 				      slots->number);
 }
 
+static uint64_t pause_of(struct slots *slots)
+{
+	uint64_t half = backoff(TRY_AGAIN_MS, slots->tries++, TRY_AGAIN_MAX_MS) / 2;
+
+	return half + agent_spread(half);
+}
+
 static void try_again(struct agent *agent, const char *why)
 {
 	struct slots *slots = agent->slots;
-	uint64_t half;
 
 	slots->stage = SLOT_IDLE;
 	if (!slots->wanted)
@@ -64,8 +73,7 @@ static void try_again(struct agent *agent, const char *why)
 	if (strcmp(slots->why, why) != 0)
 		say(SAY_INFO, "an interruption waits for a slot of the pool", "why", why);
 	(void)snprintf(slots->why, sizeof(slots->why), "%s", why);
-	half = backoff(TRY_AGAIN_MS, slots->tries++, TRY_AGAIN_MAX_MS) / 2;
-	agent_arm(slots->timer, half + agent_spread(half));
+	agent_arm(slots->timer, pause_of(slots));
 }
 
 static void keep_lease(struct slots *slots, json_t *lease)
@@ -159,18 +167,24 @@ static bool is_in_time(const struct slots *slots)
 static void hold(struct agent *agent, json_t *lease, bool granted, bool taken)
 {
 	struct slots *slots = agent->slots;
+	uint64_t next;
 
-	if (granted)
-		slots->granted = slots->asked;
 	slots->stage = SLOT_HELD;
-	slots->tries = 0;
-	slots->why[0] = '\0';
+	if (granted) {
+		taken = taken || slots->awaited;
+		slots->granted = slots->asked;
+		slots->heard = monotonic_ms();
+		slots->awaited = false;
+		slots->tries = 0;
+		slots->why[0] = '\0';
+	}
 	keep_lease(slots, lease);
 	if (!slots->wanted) {
 		give_back(agent);
 		return;
 	}
-	agent_arm(slots->timer, RENEW_MS);
+	next = slots->awaited ? pause_of(slots) : RENEW_MS;
+	agent_arm(slots->timer, MIN_OF(next, (uint64_t)RENEW_MS));
 	if (taken)
 		agent_slot_taken(agent);
 }
@@ -181,9 +195,26 @@ static void given_back(struct agent *agent)
 	struct slots *slots = agent->slots;
 
 	slots->stage = SLOT_IDLE;
+	slots->awaited = false;
 	keep_lease(slots, NULL);
 	if (slots->wanted)
 		agent_arm(slots->timer, 0);
+}
+
+/* Without an answer it is ours as long as its time goes: another try is before its end. */
+static void renewed(struct agent *agent, const struct kube_answer *answer, bool fine, bool gone)
+{
+	struct slots *slots = agent->slots;
+
+	if (gone || (!fine && !is_in_time(slots))) {
+		say(SAY_WARN, gone ? "the slot of the pool was taken away" :
+				     "the slot of the pool was lost: its time is over", "why", answer->why);
+		given_back(agent);
+		return;
+	}
+	if (!fine && slots->awaited && !slots->tries)
+		say(SAY_INFO, "an interruption waits until the API server answers", "why", answer->why);
+	hold(agent, fine ? answer->body : slots->lease, fine, false);
 }
 
 static void on_answer(void *userdata, const struct kube_answer *answer)
@@ -191,7 +222,6 @@ static void on_answer(void *userdata, const struct kube_answer *answer)
 	struct agent *agent = userdata;
 	struct slots *slots = agent->slots;
 	bool fine = answer->status >= 200 && answer->status < 300;
-	bool gone = answer->status == 404 || answer->status == 409;
 
 	switch (slots->stage) {
 	case SLOT_LOOK:
@@ -213,15 +243,7 @@ static void on_answer(void *userdata, const struct kube_answer *answer)
 			try_again(agent, answer->why);
 		return;
 	case SLOT_RENEW:
-		if (gone)
-			say(SAY_WARN, "the slot of the pool was taken away", "why", answer->why);
-		else if (!fine && !is_in_time(slots))
-			say(SAY_WARN, "the slot of the pool was lost: its time is over", "why", answer->why);
-		/* Without an answer it is ours as long as its time goes: another try is before its end. */
-		if (gone || (!fine && !is_in_time(slots)))
-			given_back(agent);
-		else
-			hold(agent, fine ? answer->body : slots->lease, fine, false);
+		renewed(agent, answer, fine, answer->status == 404 || answer->status == 409);
 		return;
 	case SLOT_GIVE_BACK:
 		given_back(agent);
@@ -270,12 +292,30 @@ bool slot_is_held(const struct agent *agent)
 	const struct slots *slots = agent->slots;
 
 	return !agent->kube || (slots && slots->wanted && is_in_time(slots) &&
+				monotonic_ms() - slots->heard < FRESH_MS &&
 				(slots->stage == SLOT_HELD || slots->stage == SLOT_RENEW));
+}
+
+/* It is ours, and the API server was not heard of for a while: it is asked before anything is interrupted. */
+static void confirm(struct agent *agent)
+{
+	struct slots *slots = agent->slots;
+
+	if (slot_is_held(agent)) { /* it was heard of meanwhile */
+		agent_slot_taken(agent);
+		return;
+	}
+	if (slots->awaited || (slots->stage != SLOT_HELD && slots->stage != SLOT_RENEW))
+		return;
+	slots->awaited = true;
+	if (slots->stage == SLOT_HELD)
+		agent_arm(slots->timer, 0);
 }
 
 void slot_want(struct agent *agent)
 {
 	struct error err = ERROR_INIT;
+	bool begins;
 
 	if (!agent->kube)
 		return;
@@ -284,20 +324,19 @@ void slot_want(struct agent *agent)
 		slots_close(agent);
 		return;
 	}
-	if (agent->slots->wanted)
-		return;
+	begins = !agent->slots->wanted && agent->slots->stage == SLOT_IDLE;
 	agent->slots->wanted = true;
-	if (agent->slots->stage == SLOT_IDLE)
+	if (begins)
 		on_timer(-1, 0, agent);
-	else if (slot_is_held(agent)) /* its renewal is under way */
-		agent_slot_taken(agent);
+	else
+		confirm(agent);
 }
 
 void slots_hurry(struct agent *agent)
 {
 	struct slots *slots = agent->slots;
 
-	if (!slots || !slots->wanted || slots->stage != SLOT_IDLE)
+	if (!slots || !slots->wanted || (slots->stage != SLOT_IDLE && !(slots->stage == SLOT_HELD && slots->awaited)))
 		return;
 	slots->tries = 0;
 	agent_arm(slots->timer, agent_spread(SOON_MS));
@@ -310,6 +349,7 @@ void slot_give_back(struct agent *agent)
 	if (!slots)
 		return;
 	slots->wanted = false;
+	slots->awaited = false;
 	(void)evtimer_del(slots->timer);
 	if (slots->stage == SLOT_HELD)
 		give_back(agent);

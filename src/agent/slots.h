@@ -8,10 +8,10 @@
 
 #include "agent/inside.h"
 
-/* Is there nothing to wait for: no cluster, or a slot of ours? */
+/* Is there nothing to wait for: no cluster, or a slot of ours, of which the API server has just said so? */
 bool slot_is_held(const struct agent *agent);
 
-/* Try to get one, for as long as it takes; agent_slot_taken() is called then. */
+/* Try to get one, or to hear of the one that is held, for as long as it takes; agent_slot_taken() is called then. */
 void slot_want(struct agent *agent);
 
 /* The API server answers again: who waits for it, waits no longer. */
