@@ -6,6 +6,7 @@
 #include "agent/docker_watch.h"
 #include "agent/kube.h"
 #include "agent/limit_hits.h"
+#include "agent/reconnect.h"
 #include "agent/repair.h"
 #include "agent/say.h"
 #include "agent/watch.h"
@@ -106,50 +107,6 @@ static void use_spec(struct agent *agent)
 						agent->spec.agent.log_format == LOG_FORMAT_JSON);
 }
 
-static bool differ(const char *option, const char *before, const char *now)
-{
-	return !option && strcmp(before, now) != 0;
-}
-
-/* Whatever is not its own any more of these two goes, and `server` and `kube` are its own again. */
-static void take_back(struct agent *agent, struct server *server, struct kube *kube)
-{
-	if (agent->server != server)
-		server_close(agent);
-	if (agent->kube != kube)
-		kube_close(agent);
-	agent->server = server;
-	agent->kube = kube;
-}
-
-/* Where it answers and whom it tells: the new ones are there before the old ones go. */
-static int connect_anew(struct agent *agent, const struct spec *before, struct error *err)
-{
-	const struct agent_options *options = agent->options;
-	const struct spec *spec = &agent->spec;
-	struct server *old_server = agent->server, *server;
-	struct kube *old_kube = agent->kube, *kube;
-	int r = 0;
-
-	if (differ(options->listen, before->agent.listen, spec->agent.listen)) {
-		agent->server = NULL;
-		r = server_open(agent, spec->agent.listen, err);
-	}
-	if (r == 0 && (differ(NULL, before->kubernetes.server, spec->kubernetes.server) ||
-		       differ(options->kube_folder, before->kubernetes.credentials, spec->kubernetes.credentials))) {
-		agent->kube = NULL;
-		r = kube_open(agent, err);
-	}
-	server = r < 0 ? old_server : agent->server;
-	kube = r < 0 ? old_kube : agent->kube;
-	if (r == 0) {
-		agent->server = old_server;
-		agent->kube = old_kube;
-	}
-	take_back(agent, server, kube);
-	return r;
-}
-
 static void refuse(const struct error *err)
 {
 	say(SAY_ERROR, "the new settings are refused, the old ones stay", "why", err->message);
@@ -185,7 +142,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *userdata)
 	}
 	before = agent->spec;
 	agent->spec = fresh;
-	if (connect_anew(agent, &before, &err) < 0) {
+	if (reconnect(agent, &before, &err) < 0) {
 		agent->spec = before;
 		before = fresh;
 		refuse(&err);
