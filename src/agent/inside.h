@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 #include "agent/fault.h"
 #include "agent/look.h"
+#include "agent/replaced.h"
 #include "agent/server.h"
 #include "agent/worker.h"
 #include "host/host.h"
@@ -30,6 +31,7 @@ struct agent {
 
 	struct faults faults;
 	struct sight sight;
+	struct replaced replaced;
 	struct worker worker;
 	struct watches *watches;
 	struct docker_watch *docker;

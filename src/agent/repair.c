@@ -1,7 +1,6 @@
 /* What is wrong, what is done about it, and what became of that. */
 #include "agent/repair.h"
 
-#include <limits.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -165,11 +164,8 @@ static void run_worker(struct agent *agent, enum fault_id id, enum worker_task t
 /* As a service: another berth was put in our file's place, and shall do our work. */
 static bool was_replaced(struct agent *agent)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	path[MAX_OF(n, 0)] = '\0';
-	if (strcmp(path, BERTH_PROGRAM " (deleted)") != 0)
+	/* One that is only gone is put back by a repair, like any other file. */
+	if (!replaced_is_deleted() || !replaced_by_other(&agent->host, "/proc/self/exe", &agent->replaced))
 		return false;
 	say(SAY_INFO, "another berth is here: it takes over");
 	(void)event_base_loopbreak(agent->base);

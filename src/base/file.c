@@ -124,6 +124,23 @@ int file_write_atomic_at(int dirfd, const char *name, const void *data, size_t l
 	return 0;
 }
 
+int file_same_content(int a, int b)
+{
+	char chunk_a[32768], chunk_b[32768];
+
+	for (;;) {
+		ssize_t n = read(a, chunk_a, sizeof(chunk_a));
+		ssize_t m = n < 0 ? 0 : read(b, chunk_b, n ? (size_t)n : 1);
+
+		if (n < 0 || m < 0)
+			return -errno;
+		if (m != n || memcmp(chunk_a, chunk_b, (size_t)n) != 0)
+			return 0;
+		if (n == 0)
+			return 1;
+	}
+}
+
 void file_drop_temp_at(int dirfd, const char *name)
 {
 	char temp[NAME_MAX + 1];

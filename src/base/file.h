@@ -26,6 +26,9 @@ int file_read_at(int dirfd, const char *name, size_t cap, char **ret_data, size_
 /* All of the bytes, restarting on EINTR and short writes. 0 or -errno. */
 int file_write_all(int fd, const void *data, size_t len);
 
+/* Do two files hold the same from their offsets on? 1, 0 or -errno. Stops at the first difference. */
+int file_same_content(int a, int b);
+
 struct file_attrs {
 	mode_t mode; /* permission bits */
 	uid_t uid;

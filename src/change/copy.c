@@ -5,26 +5,9 @@
  */
 #include <fcntl.h>
 
+#include "base/file.h"
 #include "change/change.h"
 #include "change/copy_file.h"
-
-/* Byte for byte: cheaper than two digests, and it stops at the first difference. */
-static int same_content(int a, int b)
-{
-	char chunk_a[32768], chunk_b[32768];
-
-	for (;;) {
-		ssize_t n = read(a, chunk_a, sizeof(chunk_a));
-		ssize_t m = n > 0 ? read(b, chunk_b, (size_t)n) : 0;
-
-		if (n < 0 || m < 0)
-			return -errno;
-		if (n == 0)
-			return 1;
-		if (m != n || memcmp(chunk_a, chunk_b, (size_t)n) != 0)
-			return 0;
-	}
-}
 
 static int holds(struct change_context *ctx, const struct change *change, struct error *err)
 {
@@ -42,7 +25,7 @@ static int holds(struct change_context *ctx, const struct change *change, struct
 		return 0;
 	from = open(source, O_RDONLY | O_CLOEXEC);
 	to = host_open(ctx->host, change->target, O_RDONLY | O_NOFOLLOW, 0);
-	r = from < 0 ? -errno : to < 0 ? to : same_content(from, to);
+	r = from < 0 ? -errno : to < 0 ? to : file_same_content(from, to);
 	return r < 0 ? error_errno(err, r, "compare '%s' with '%s'", change->target, source) : r;
 }
 
