@@ -156,6 +156,18 @@ void faults_forgive(struct faults *faults, uint64_t now)
 	}
 }
 
+void faults_drop(struct faults *faults)
+{
+	for (int i = 0; i < FAULT_COUNT; i++) {
+		/* The API server is none of the host's. */
+		if (i == FAULT_API_UNREACHABLE)
+			continue;
+		faults->items[i].active = false;
+		faults->items[i].gave_up = false;
+		faults->items[i].tries = 0;
+	}
+}
+
 bool faults_spoil(const struct faults *faults)
 {
 	for (int i = 0; i < FAULT_COUNT; i++) {

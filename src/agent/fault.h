@@ -103,6 +103,9 @@ enum fault_news fault_failed(struct faults *faults, enum fault_id id, bool left,
 /* Somebody looked after it: all are tried again from the beginning. */
 void faults_forgive(struct faults *faults, uint64_t now);
 
+/* Nobody minds the host any more: none of its faults is one, which is not to say that it was repaired. */
+void faults_drop(struct faults *faults);
+
 /* Is the node spoilt by any? */
 bool faults_spoil(const struct faults *faults);
 

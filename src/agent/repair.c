@@ -106,8 +106,11 @@ void agent_look_now(struct agent *agent, uint64_t since)
 		FAULT_BACKING_FULL,   FAULT_UNIT_MASKED,
 	};
 	struct sight *sight = &agent->sight;
-	uint64_t silence = docker_watch_silence(agent);
+	uint64_t silence;
 
+	if (agent->withdrawn)
+		return;
+	silence = docker_watch_silence(agent);
 	look(&agent->host, &agent->spec, sight);
 	watch_daemons(agent);
 	if (sight->pids[DAEMON_DOCKER])
@@ -125,7 +128,7 @@ void agent_look_now(struct agent *agent, uint64_t since)
 		(void)snprintf(sight->detail[FAULT_DOCKER_DEAD], FAULT_DETAIL_MAX, "dockerd is not up yet");
 	}
 	/* Before it is a sandbox host, nothing is missing. */
-	if (!agent->made || agent->withdrawn)
+	if (!agent->made)
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(LOOKED_FOR); i++) {
 		enum fault_id id = LOOKED_FOR[i];
@@ -172,6 +175,19 @@ static bool was_replaced(struct agent *agent)
 	return true;
 }
 
+/* Nothing on this host is ours to mind any more, nor is it looked at. */
+static void withdraw(struct agent *agent)
+{
+	say(SAY_WARN, "berth was uninstalled on this host: nothing is repaired until SIGHUP or a new start");
+	agent->withdrawn = true;
+	agent->drift_since = 0;
+	faults_drop(&agent->faults);
+	memset(&agent->sight, 0, sizeof(agent->sight));
+	watch_daemons(agent);
+	slot_give_back(agent);
+	kube_tell(agent);
+}
+
 /* Uninstalled beneath us: the journal that was there is not there any more. */
 static bool must_not_touch(struct agent *agent)
 {
@@ -180,9 +196,9 @@ static bool must_not_touch(struct agent *agent)
 	if (was_replaced(agent))
 		return true;
 	if (gone && !agent->withdrawn)
-		say(SAY_WARN, "berth was uninstalled on this host: nothing is repaired until SIGHUP or a new start");
-	if (gone != agent->withdrawn) {
-		agent->withdrawn = gone;
+		withdraw(agent);
+	if (!gone && agent->withdrawn) {
+		agent->withdrawn = false;
 		kube_tell(agent);
 	}
 	return gone;

@@ -76,6 +76,8 @@ static void answer_ready(struct evhttp_request *request, void *userdata)
 		send_text(request, HTTP_OK, "OK", "text/plain", "ready\n", 6);
 		return;
 	}
+	if (agent->withdrawn)
+		strbuf_puts(&why, "berth was uninstalled on this host\n");
 	for (int i = 0; i < FAULT_COUNT; i++) {
 		const struct fault *f = &agent->faults.items[i];
 

@@ -185,6 +185,18 @@ def test_loop_detached(node):
     until_ready(node)
 
 
+def test_uninstalled_beneath_it(module_node_factory):
+    """What is gone then is no fault any more, and nothing looks after it."""
+    node = derive(module_node_factory)
+    node.run("mv /var/lib/berth/journal /root/journal && systemctl stop docker.socket docker.service", timeout=300)
+    until(lambda: "berth was uninstalled on this host" in log(node), 120, "said\n" + log(node))
+    until(lambda: fault(node, "docker-dead", "fault_active") == 0, 60, "no fault\n" + log(node))
+    assert get(node, "readyz")[0] == 503 and "uninstalled" in get(node, "readyz")[1]
+    assert node.run(["pidof", "dockerd"], check=False).returncode != 0, "it was started"
+    node.run("mv /root/journal /var/lib/berth/journal && systemctl reload berth-agent")
+    until_ready(node)
+
+
 def test_image_cut_while_mounted(module_node_factory):
     """Told, and nothing is made anew: what can be saved is still in it."""
     node = derive(module_node_factory)

@@ -149,6 +149,23 @@ static void what_is_evicted(void **state)
 	assert_int_equal(fault_due(&faults, 5, &wait), FAULT_SANDBOXES_NEED_RESTART);
 }
 
+/* berth was uninstalled beneath the agent: nothing was repaired, and nothing is due. */
+static void dropped_is_not_repaired(void **state)
+{
+	uint64_t wait;
+
+	(void)state;
+	(void)is(1000);
+	(void)fault_is(&faults, FAULT_API_UNREACHABLE, "away", 1000, 1000);
+	(void)fault_failed(&faults, FAULT_DOCKER_DEAD, true, "left");
+	faults_drop(&faults);
+	assert_false(dead()->active || dead()->gave_up);
+	assert_int_equal(dead()->repaired, 0);
+	assert_false(faults_spoil(&faults));
+	assert_int_equal(fault_due(&faults, 2000, &wait), FAULT_COUNT);
+	assert_true(faults.items[FAULT_API_UNREACHABLE].active);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -158,6 +175,7 @@ int main(void)
 		cmocka_unit_test_setup(one_that_comes_back, setup),
 		cmocka_unit_test_setup(what_is_not_repaired, setup),
 		cmocka_unit_test_setup(what_is_evicted, setup),
+		cmocka_unit_test_setup(dropped_is_not_repaired, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
