@@ -49,6 +49,7 @@ struct agent {
 	bool uninstalled;	 /* of that, though something of it was left */
 	uint64_t drift_since;	 /* an owned file changed then; 0: none did since the last convergence */
 	char drift_path[FAULT_DETAIL_MAX];
+	char masked[FAULT_DETAIL_MAX]; /* a unit that the last convergence left as it is masked; "" */
 	uint64_t mgr;		 /* the sysbox-mgr that sandboxes were compared with */
 	uint64_t events[SOURCE_COUNT];
 	uint64_t converged[CONVERGE_RESULTS];

@@ -5,6 +5,7 @@
 
 #include "base/units.h"
 #include "change/change.h"
+#include "change/masked.h"
 #include "change/pool_now.h"
 #include "sandbox/name.h"
 #include "sandbox/running.h"
@@ -64,14 +65,6 @@ static pid_t find_daemon(const struct host *host, const char *unit, const char *
 	return 0;
 }
 
-static bool is_masked(const struct host *host, const char *unit)
-{
-	_cleanup_free_ char *path = xasprintf(UNIT_DIR "/%s", unit);
-	_cleanup_free_ char *target = NULL;
-
-	return path && host_readlink(host, path, &target) == 0 && strcmp(target, "/dev/null") == 0;
-}
-
 static bool has_unit(const struct host *host, const char *unit)
 {
 	static const char *const DIRS[] = { UNIT_DIR, "/run/systemd/system", "/usr/local/lib/systemd/system",
@@ -95,7 +88,7 @@ static void look_at_daemons(const struct host *host, const struct spec *spec, st
 		if ((i == DAEMON_DOCKER || i == DAEMON_CONTAINERD) && !spec_has_docker(spec))
 			continue;
 		sight->pids[i] = find_daemon(host, rule->unit, rule->program);
-		if (is_masked(host, rule->unit)) {
+		if (masked_is(host, rule->unit)) {
 			wrong(sight, FAULT_UNIT_MASKED, "%s is masked", rule->unit);
 			continue;
 		}

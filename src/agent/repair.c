@@ -12,6 +12,7 @@
 #include "agent/watch.h"
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "change/masked.h"
 #include "node/exit_code.h"
 #include "node/journal.h"
 #include "sandbox/record.h"
@@ -98,6 +99,20 @@ static bool is_our_doing(const struct agent *agent, enum fault_id id)
 	       fault_rules[id].repair == REPAIR_START && !agent->faults.items[id].active;
 }
 
+/* What a plan left for a mask is told like what a look finds, as long as it is masked. */
+static void look_at_masks(struct agent *agent)
+{
+	struct sight *sight = &agent->sight;
+
+	if (!agent->masked[0] || sight->is[FAULT_UNIT_MASKED])
+		return;
+	sight->is[FAULT_UNIT_MASKED] = masked_is(&agent->host, agent->masked);
+	if (sight->is[FAULT_UNIT_MASKED])
+		(void)snprintf(sight->detail[FAULT_UNIT_MASKED], FAULT_DETAIL_MAX, "%.200s is masked", agent->masked);
+	else
+		agent->masked[0] = '\0';
+}
+
 void agent_look_now(struct agent *agent, uint64_t since)
 {
 	static const enum fault_id LOOKED_FOR[] = {
@@ -106,12 +121,14 @@ void agent_look_now(struct agent *agent, uint64_t since)
 		FAULT_BACKING_FULL,   FAULT_UNIT_MASKED,
 	};
 	struct sight *sight = &agent->sight;
+	bool was_masked = agent->faults.items[FAULT_UNIT_MASKED].active;
 	uint64_t silence;
 
 	if (agent->withdrawn)
 		return;
 	silence = docker_watch_silence(agent);
 	look(&agent->host, &agent->spec, sight);
+	look_at_masks(agent);
 	watch_daemons(agent);
 	if (sight->pids[DAEMON_DOCKER])
 		docker_watch_listen(agent);
@@ -137,6 +154,9 @@ void agent_look_now(struct agent *agent, uint64_t since)
 			agent_set_fault(agent, id, sight->is[id], sight->detail[id], since);
 	}
 	look_at_sandboxes(agent);
+	/* Somebody has thought better of it: what was left is to be done. */
+	if (was_masked && !sight->is[FAULT_UNIT_MASKED])
+		agent_arm(agent->recheck_timer, BUSY_MS);
 }
 
 /* ---- repairing ---- */
@@ -181,6 +201,7 @@ static void withdraw(struct agent *agent)
 	say(SAY_WARN, "berth was uninstalled on this host: nothing is repaired until SIGHUP or a new start");
 	agent->withdrawn = true;
 	agent->drift_since = 0;
+	agent->masked[0] = '\0';
 	faults_drop(&agent->faults);
 	memset(&agent->sight, 0, sizeof(agent->sight));
 	watch_daemons(agent);
@@ -354,13 +375,14 @@ static void take_drift(struct agent *agent, const struct worker_result *result, 
 	uint64_t now = monotonic_ms();
 	uint64_t since = agent->drift_since ? agent->drift_since : now - result->ms;
 	bool was = agent->faults.items[FAULT_DRIFT].active;
+	unsigned left = result->left - result->masked; /* a mask is another fault */
 
 	/* What was changed may have been what the rest was for: a second run tells. */
 	if (ok && result->left && result->changed) {
 		agent_arm(agent->recheck_timer, AFTER_MS);
 		return;
 	}
-	if (!ok || result->left) {
+	if (!ok || left) {
 		agent_set_fault(agent, FAULT_DRIFT, agent->made,
 				result->message[0] ? result->message : "changes are pending: berth plan", since);
 		/* What only waits for a slot of the pool is not given up. */
@@ -398,6 +420,8 @@ void agent_worker_done(void *userdata, const struct worker_result *result)
 	struct error err = ERROR_INIT;
 
 	agent->last_duration = result->ms;
+	if (agent->task != TASK_START && agent->task != TASK_EVICT && result->exit_code != EXIT_BUSY)
+		(void)snprintf(agent->masked, sizeof(agent->masked), "%s", result->masked_unit);
 	if (result->exit_code == EXIT_BUSY) {
 		agent->converged[CONVERGE_BUSY]++;
 		agent_arm(agent->recheck_timer, BUSY_MS);

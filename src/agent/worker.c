@@ -43,6 +43,19 @@ static void set_message(struct worker_result *result, const char *text)
 		(void)snprintf(result->message, sizeof(result->message), "%s", text);
 }
 
+static void take_left(struct worker_result *result, const char *kind, const char *target, const char *why)
+{
+	bool masked = strncmp(why, JUDGE_MASKED, strlen(JUDGE_MASKED)) == 0;
+
+	result->left++;
+	result->masked += masked;
+	result->interrupts |= strcmp(why, JUDGE_INTERRUPTS) == 0;
+	if (masked && !result->masked_unit[0])
+		(void)snprintf(result->masked_unit, sizeof(result->masked_unit), "%s", why + strlen(JUDGE_MASKED));
+	if (!masked && !result->message[0])
+		(void)snprintf(result->message, sizeof(result->message), "%s %s is left: %s", kind, target, why);
+}
+
 /* An event of the stream that --json is. */
 static void take_event(struct worker_child *child, const json_t *event)
 {
@@ -61,11 +74,7 @@ static void take_event(struct worker_child *child, const json_t *event)
 		child->result.changed += ok;
 		worker->change(worker->userdata, kind, target, ok, NULL);
 	} else if (strcmp(type, "left") == 0) {
-		child->result.left++;
-		child->result.interrupts |= why && strcmp(why, JUDGE_INTERRUPTS) == 0;
-		if (!child->result.message[0])
-			(void)snprintf(child->result.message, sizeof(child->result.message), "%s %s is left: %s",
-				       kind, target, why ? why : "");
+		take_left(&child->result, kind, target, why ? why : "");
 		worker->change(worker->userdata, kind, target, false, why ? why : "");
 	}
 }

@@ -15,6 +15,8 @@ struct worker_result {
 	int exit_code;	   /* of berth(8); -1: it was killed */
 	unsigned changed;  /* changes made */
 	unsigned left;	   /* changes that an agent must not make */
+	unsigned masked;   /* of these for a masked unit */
+	char masked_unit[128]; /* the first of them; "" */
 	bool interrupts;   /* some of these only without a slot of the pool */
 	char message[512]; /* the error, or why something was left; "" */
 	uint64_t ms;

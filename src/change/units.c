@@ -6,6 +6,7 @@
 #include "change/containers.h"
 #include "engine/docker.h"
 
+#include "change/masked.h"
 static int state_of(struct change_context *ctx, const char *unit, const struct unit_state **ret,
 		    struct error *err)
 {
@@ -67,6 +68,19 @@ static int done(json_t **ret_after, struct error *err)
 
 /* ---- enable ---- */
 
+/* Before anything is changed. An agent does not come here: its judge leaves such a change. */
+static int refuse_masked(struct change_context *ctx, const struct change *change, struct error *err)
+{
+	const char *unit = change->kind == &change_start	   ? masked_part(ctx->host, change->target) :
+			   masked_is(ctx->host, change->target) ? change->target :
+								   NULL;
+
+	if (!unit)
+		return 0;
+	return error_set(err, EPERM, "'%s' is masked: somebody decided that it must not start, and a sandbox host needs it; "
+			 "systemctl unmask %s, then run again", unit, unit);
+}
+
 static int enable_holds(struct change_context *ctx, const struct change *change, struct error *err)
 {
 	const struct unit_state *u;
@@ -121,6 +135,7 @@ const struct change_kind change_enable = {
 	.describe = enable_describe,
 	.capture = capture,
 	.apply = enable_apply,
+	.prepare = refuse_masked,
 	.undo = enable_undo,
 };
 
@@ -196,6 +211,7 @@ const struct change_kind change_start = {
 	.capture = capture,
 	.apply = start_apply,
 	.undo = start_undo,
+	.prepare = refuse_masked,
 };
 
 /* ---- stop ---- */

@@ -138,12 +138,13 @@ static int end_triggers(struct node *node, int r, struct error *err)
 static int converged(struct node *node, const char *only, struct error *err)
 {
 	_cleanup_(plan_release) struct plan rest = PLAN_INIT;
+	unsigned masked;
 	int r = facts_read(&node->ctx, err);
 
 	if (r == 0)
 		r = node_plan(node, only, &rest, err);
 	if (r == 0 && node->unasked)
-		(void)judge_plan(node, &rest);
+		(void)judge_plan(node, &rest, &masked);
 	if (r == 0 && rest.len)
 		r = error_set(err, EPROTO,
 			      "%s: '%s' (%s) still differs after it was changed: something else on this "
@@ -180,7 +181,7 @@ int node_install(struct node *node, const char *only, const char *command, struc
 {
 	_cleanup_(plan_release) struct plan plan = PLAN_INIT;
 	int r = node_clean_up(node, err);
-	unsigned left = 0;
+	unsigned left = 0, masked = 0;
 
 	if (r == 0)
 		r = repair_packages(node, err);
@@ -197,11 +198,11 @@ int node_install(struct node *node, const char *only, const char *command, struc
 	if (r < 0)
 		return r;
 	if (node->unasked)
-		left = judge_plan(node, &plan);
+		left = judge_plan(node, &plan, &masked);
 	/* An agent that begins on a host that was proven by another proves it for itself. */
-	if (!plan.len && node->journal.verified && node->proves)
+	if (!plan.len && node->journal.verified && node->proves && !masked)
 		return prove(node, only, report, err);
-	if (!plan.len && (node->journal.verified || only))
+	if (!plan.len && (node->journal.verified || only || masked))
 		return 0;
 	r = prepare(node, &plan, err);
 	if (r == 0)
@@ -213,10 +214,11 @@ int node_install(struct node *node, const char *only, const char *command, struc
 		r = apply_all(node, &plan, err);
 	if (r == 0)
 		r = converged(node, only, err);
-	if (r == 0)
+	/* What somebody has masked does not run: as long as that is so there is nothing to prove. */
+	if (r == 0 && !masked)
 		r = prove(node, only, report, err);
 	r = end_triggers(node, r, err);
-	if (r == 0)
+	if (r == 0 && !masked)
 		r = settle(node, only, err);
 	return r < 0 ? r : 1;
 }

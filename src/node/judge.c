@@ -2,6 +2,7 @@
 
 #include "change/failures.h"
 #include "change/manifest.h"
+#include "change/masked.h"
 #include "step/layout.h"
 
 #define EXCHANGED "another version is installed, and under sandboxes it is only exchanged when somebody asks: berth install"
@@ -77,15 +78,28 @@ static bool may_unpack(const struct node *node, const struct plan *plan, const s
 	       no(why, EXCHANGED);
 }
 
-/* A masked unit is an operator's decision. Starting sysbox-mgr removes what is in its data directory, unless it was stashed. */
+/* A masked unit is an operator's decision. */
+static bool is_masked(const char *unit, char why[static JUDGE_WHY_MAX])
+{
+	if (!unit)
+		return false;
+	(void)snprintf(why, JUDGE_WHY_MAX, JUDGE_MASKED "%s", unit);
+	return true;
+}
+
+static bool may_enable(const struct node *node, const struct plan *plan, const struct change *change,
+		       char why[static JUDGE_WHY_MAX])
+{
+	(void)plan;
+	return !is_masked(masked_is(&node->host, change->target) ? change->target : NULL, why);
+}
+
+/* Starting sysbox-mgr removes what is in its data directory, unless it was stashed. */
 static bool may_start(const struct node *node, const struct plan *plan,
 		      const struct change *change, char why[static JUDGE_WHY_MAX])
 {
-	_cleanup_free_ char *path = xasprintf(UNIT_DIR "/%s", change->target);
-	_cleanup_free_ char *link = NULL;
-
-	if (path && host_readlink(&node->host, path, &link) == 0 && strcmp(link, "/dev/null") == 0)
-		return no(why, "somebody has masked it");
+	if (is_masked(masked_part(&node->host, change->target), why))
+		return false;
 	if (strcmp(change->target, "sysbox.service") != 0)
 		return true;
 	if (node->spec.agent.restart_sysbox == RESTART_SYSBOX_NEVER)
@@ -104,6 +118,9 @@ static bool may_stop(const struct node *node, const struct plan *plan,
 	(void)plan;
 	if (strcmp(change->target, "docker.service") != 0)
 		return no(why, "it would stop under sandboxes");
+	/* One that still runs would not come back. */
+	if (is_masked(masked_part(&node->host, change->target), why))
+		return false;
 	if (!node->ctx.facts.docker_running)
 		return true;
 	if (!info)
@@ -128,7 +145,11 @@ static bool was_tried_enough(const struct node *node, const struct change *chang
 static bool may_restart_engine(const struct node *node, const struct plan *plan,
 			       const struct change *change, char why[static JUDGE_WHY_MAX])
 {
+	const char *unit = json_get_string(change->want, "unit");
+
 	(void)plan;
+	if (unit && is_masked(masked_part(&node->host, unit), why))
+		return false;
 	if (was_tried_enough(node, change))
 		return no(why, "its engine was restarted for it and taken back too often: see why, and run berth install");
 	return !node->journal.ever_verified || node->interrupts || no(why, JUDGE_INTERRUPTS);
@@ -156,7 +177,7 @@ bool judge_change(const struct node *node, const struct plan *plan, const struct
 		bool always; /* also of a node that was never proven, where all else is an installation */
 	} TABLE[] = {
 		{ &change_file, quiet },	 { &change_json, quiet },   { &change_copy, quiet },
-		{ &change_sysctl, quiet },	 { &change_module, quiet }, { &change_enable, quiet },
+		{ &change_sysctl, quiet },	 { &change_module, quiet }, { &change_enable, may_enable },
 		{ &change_packages, may_install },	 { &change_unpack, may_unpack }, { &change_pool_dir, quiet },
 		{ &change_start, may_start },	 { &change_stop, may_stop },
 		{ &change_enforce, quiet },	 { &change_handler, may_restart_engine, true },
@@ -179,10 +200,10 @@ static bool depends(const struct change *left, const struct change *change)
 	       strcmp(left->target, change->target) == 0;
 }
 
-unsigned judge_plan(const struct node *node, struct plan *plan)
+unsigned judge_plan(const struct node *node, struct plan *plan, unsigned *ret_masked)
 {
 	char why[JUDGE_WHY_MAX];
-	unsigned left = 0;
+	unsigned left = 0, masked = 0;
 
 	for (size_t i = 0; i < plan->len;) {
 		struct change *change = &plan->items[i];
@@ -192,6 +213,7 @@ unsigned judge_plan(const struct node *node, struct plan *plan)
 			continue;
 		}
 		left++;
+		masked += strncmp(why, JUDGE_MASKED, strlen(JUDGE_MASKED)) == 0;
 		if (node->observer.left)
 			node->observer.left(node->observer.userdata, change, why);
 		for (size_t j = plan->len; j-- > i + 1;) {
@@ -200,5 +222,6 @@ unsigned judge_plan(const struct node *node, struct plan *plan)
 		}
 		plan_remove(plan, i);
 	}
+	*ret_masked = masked;
 	return left;
 }

@@ -17,11 +17,17 @@
 /* Why a change is left that may be made once a slot of the pool is held (node.interrupts). */
 #define JUDGE_INTERRUPTS "it interrupts what runs on the node: a slot of the pool is needed first"
 
+/* Why a change is left that somebody does not want: the unit's name is behind it. */
+#define JUDGE_MASKED "somebody has masked "
+
 /* True: it may. False: `why` says why not, in words that fit behind "left: ". */
 bool judge_change(const struct node *node, const struct plan *plan, const struct change *change,
 		  char why[static JUDGE_WHY_MAX]);
 
-/* Take out of the plan what may not be; the observer's `left` is told of each. How many. */
-unsigned judge_plan(const struct node *node, struct plan *plan);
+/*
+ * Take out of the plan what may not be; the observer's `left` is told of each. How many; `ret_masked`: how many of
+ * these for a masked unit.
+ */
+unsigned judge_plan(const struct node *node, struct plan *plan, unsigned *ret_masked);
 
 #endif

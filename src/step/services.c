@@ -1,5 +1,6 @@
 /* Everything enabled at boot and started in order: pool, Sysbox, Docker; readiness by an answer. */
 #include "change/containers.h"
+#include "change/masked.h"
 #include "engine/docker.h"
 #include "step/layout.h"
 #include "step/sandbox.h"
@@ -19,6 +20,24 @@ static const struct service {
 static bool is_wanted(const struct service *service, const struct spec *spec)
 {
 	return !service->of_docker || spec_has_docker(spec);
+}
+
+/* Said before anything is downloaded; an agent leaves such a unit instead. */
+static int check_masks(struct step_context *ctx, struct report *report, struct error *err)
+{
+	(void)err;
+	for (size_t i = 0; i < ARRAY_SIZE(SERVICES); i++) {
+		const char *masked =
+			is_wanted(&SERVICES[i], ctx->spec) ? masked_part(ctx->host, SERVICES[i].unit) : NULL;
+		char remedy[128];
+
+		if (!masked)
+			continue;
+		(void)snprintf(remedy, sizeof(remedy), "systemctl unmask %s, then run again", masked);
+		report_add(report, "services.masked", CHECK_FAIL, remedy,
+			   "%s is masked: somebody decided that it must not start, and a sandbox host needs it", masked);
+	}
+	return 0;
 }
 
 static int plan_services(struct step_context *ctx, struct plan *plan, struct error *err)
@@ -73,6 +92,7 @@ const struct step step_services = {
 	.name = "services",
 	.summary = "started in order, enabled at boot",
 	.probe = probe,
+	.check = check_masks,
 	.plan = plan_services,
 	.verify = verify,
 	.settle = settle,

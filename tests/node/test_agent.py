@@ -11,6 +11,7 @@ from agent_host import (DROPIN, break_and_repair, fault, get, log, metrics, pid_
 pytestmark = pytest.mark.xdist_group("agent")  # one node for all of them, in this order
 
 RUNC = "/usr/local/lib/berth/berth-runc"
+PROGRAM = "/usr/local/lib/berth/berth"
 _CLIENTS = """
 import threading, time, urllib.request
 def scrape():
@@ -88,13 +89,52 @@ def test_stopped_daemon(node, name, daemon):
     assert node.run(["pidof", daemon]).stdout == pid, "it was killed"
 
 
-def test_masked_unit_is_respected(node):
-    node.run("systemctl mask --now docker.socket docker.service", timeout=300)
+def main_pid(node, unit):
+    return int(node.run(["systemctl", "show", "--property", "MainPID", "--value", unit]).stdout)
+
+
+@pytest.mark.parametrize("runtime", ["", "--runtime"])
+def test_masked_unit_is_respected(node, runtime):
+    node.run(f"systemctl mask --now {runtime} docker.socket docker.service", timeout=300)
     until(lambda: fault(node, "unit-masked", "fault_active") == 1, 120, "told")
     assert get(node, "readyz")[0] == 503
-    time.sleep(10)
+    node.run(["rm", DROPIN])
+    until(lambda: node.run(["test", "-e", DROPIN], check=False).returncode == 0, 120, "the rest goes on\n" + log(node))
     assert node.run(["pidof", "dockerd"], check=False).returncode != 0, "it was started"
-    node.run("systemctl unmask docker.socket docker.service", timeout=120)
+    assert fault(node, "drift", "gave_up") == 0, log(node)[-3000:]
+    refused = node.run(["berth", "install"], check=False, timeout=300)
+    assert refused.returncode == 1 and "systemctl unmask docker.service" in refused.stdout + refused.stderr
+    node.run(f"systemctl unmask {runtime} docker.socket docker.service", timeout=120)
+    until_ready(node)
+
+
+def test_one_half_of_sysbox_is_masked(node):
+    node.run("systemctl mask --now --runtime sysbox-mgr.service", timeout=300)
+    until(lambda: fault(node, "unit-masked", "fault_active") == 1, 120, "told")
+    seen = fault(node, "sysbox-dead")
+    time.sleep(20)
+    tried = [line for line in log(node).rpartition("fault=unit-masked")[2].splitlines()
+             if "audit=start target=sysbox.service" in line and "a change is left" not in line]
+    assert not tried, tried
+    assert fault(node, "sysbox-dead") <= seen + 1
+    node.run("systemctl unmask --runtime sysbox-mgr.service", timeout=120)
+    until_ready(node)
+    budget_host.restart(node, "tenant")
+    until(lambda: fault(node, "sandboxes-need-restart", "fault_active") == 0, 60, "whole again")
+
+
+def test_its_own_program_removed(node):
+    agent, content = main_pid(node, "berth-agent"), node.run(["sha256sum", PROGRAM]).stdout
+    break_and_repair(node, "drift", f"rm {PROGRAM}")
+    assert node.run(["sha256sum", PROGRAM]).stdout == content
+    time.sleep(10)
+    assert main_pid(node, "berth-agent") == agent, "it took what it had put back for another berth"
+    # Another one: it leaves, and that one puts everything right.
+    node.run(f"cp {PROGRAM} /root/other && echo >> /root/other && mv /root/other {PROGRAM}; rm {DROPIN}")
+    until(lambda: main_pid(node, "berth-agent") not in (0, agent), 120, "another takes over\n" + log(node))
+    until_ready(node)
+    berth_host.install(node)
+    node.run(["systemctl", "restart", "berth-agent"])
     until_ready(node)
 
 
@@ -121,6 +161,15 @@ def test_settings_read_again(node):
     until(lambda: "settings read again" in log(node), 30, "read")
     ports = node.run("ss --no-header --tcp --listening --numeric '( sport = :9477 or sport = :9478 )' | awk '{print $4}'").stdout
     assert ports.split() == ["127.0.0.1:9478"]
+    node.run(["tee", berth_host.CONFIG], input=good)
+    node.run(["systemctl", "reload", "berth-agent"])
+    until_ready(node)
+    # The same port, and all addresses; then one that this machine does not have.
+    for address, expected in (("0.0.0.0", "0.0.0.0:9477"), ("192.0.2.1", "0.0.0.0:9477"), ("127.0.0.1", "127.0.0.1:9477")):
+        node.run(["tee", berth_host.CONFIG], input=good + f"\nagent: {{listen: '{address}:9477'}}\n")
+        node.run(["systemctl", "reload", "berth-agent"])
+        until(lambda wanted=expected: node.run("ss --no-header --tcp --listening --numeric '( sport = :9477 )' | "
+                                               "awk '{print $4}'").stdout.split() == [wanted], 30, expected)
     node.run(["tee", berth_host.CONFIG], input=good)
     node.run(["systemctl", "reload", "berth-agent"])
     until_ready(node)

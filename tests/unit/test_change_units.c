@@ -256,6 +256,31 @@ static void without_systemctl(void **state)
 	assert_says(err.message, "ask systemd");
 }
 
+static int prepare(const struct change *c, struct error *err)
+{
+	return c->kind->prepare(&ctx, c, err);
+}
+
+/* A person is told before anything is changed. */
+static void a_masked_unit_is_refused(void **state)
+{
+	static const struct change_kind *const KINDS[] = { &change_enable, &change_start };
+	struct error err = ERROR_INIT;
+
+	put_systemctl();
+	set_unit(UNIT, "inactive", "disabled");
+	must(prepare(plan_unit(&change_start, UNIT), &must_err));
+	must(host_mkdirs(&host, "/run/systemd/system", 0755, NULL, &must_err));
+	must(host_symlink(&host, "/dev/null", "/run/systemd/system/" UNIT, &must_err));
+	for (size_t i = 0; i < ARRAY_SIZE(KINDS); i++) {
+		error_clear(&err);
+		assert_int_equal(prepare(plan_unit(KINDS[i], UNIT), &err), -EPERM);
+		assert_says(err.message, "'" UNIT "' is masked");
+		assert_says(err.message, "systemctl unmask " UNIT);
+	}
+	assert_false(was_called("--quiet"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +300,7 @@ int main(void)
 		change_test(reloaded_once_before_the_next_verb),
 		change_test(states_are_asked_for_once),
 		change_test(without_systemctl),
+		change_test(a_masked_unit_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -161,11 +161,38 @@ static void a_handler_that_was_taken_back_is_left(void **state)
 	}
 }
 
+static void mask(const char *dir, const char *unit)
+{
+	_cleanup_free_ char *path = xasprintf("%s/%s", dir, unit);
+
+	must(host_mkdirs(&host, dir, 0755, NULL, &must_err));
+	must(host_symlink(&host, "/dev/null", path, &must_err));
+}
+
 static void a_masked_unit_stays_so(void **state)
 {
-	must(host_mkdirs(&host, UNIT_DIR, 0755, NULL, &must_err));
-	must(host_symlink(&host, "/dev/null", UNIT_DIR "/docker.service", &must_err));
-	assert_false(may(&change_start, "docker.service", json_object(), "masked"));
+	mask(UNIT_DIR, "docker.service");
+	assert_false(may(&change_start, "docker.service", json_object(), JUDGE_MASKED "docker.service"));
+	assert_false(may(&change_enable, "docker.service", json_object(), JUDGE_MASKED "docker.service"));
+	assert_true(may(&change_enable, "sysbox.service", json_object(), ""));
+	/* It may still run, and would not come back. */
+	docker(0, true);
+	node.interrupts = true;
+	assert_false(may(&change_stop, "docker.service", json_object(), JUDGE_MASKED "docker.service"));
+	/* `systemctl mask --runtime`. */
+	mask("/run/systemd/system", "containerd.service");
+	assert_false(may(&change_start, "containerd.service", json_object(), JUDGE_MASKED "containerd.service"));
+	assert_false(may(&change_handler, "/etc/containerd/conf.d/50-berth.toml", json_pack("{s:s}", "unit", "containerd.service"),
+			 JUDGE_MASKED "containerd.service"));
+}
+
+static void sysbox_is_not_started_without_one_half(void **state)
+{
+	put(DROPIN_PATH, "");
+	mask("/run/systemd/system", "sysbox-fs.service");
+	assert_false(may(&change_start, "sysbox.service", json_object(), JUDGE_MASKED "sysbox-fs.service"));
+	assert_true(may(&change_enable, "sysbox.service", json_object(), ""));
+	assert_true(may(&change_start, "docker.service", json_object(), ""));
 }
 
 static void packages_are_not_exchanged(void **state)
@@ -193,17 +220,36 @@ static void left(void *userdata, const struct change *change, const char *why)
 /* What was not stopped is not started again; the rest stays. */
 static void a_plan_is_sifted(void **state)
 {
+	unsigned masked;
+
 	docker(1, false);
 	node.observer.left = left;
 	add(&change_stop, "docker.service", json_object());
 	add(&change_json, DAEMON_JSON, json_object());
 	add(&change_start, "docker.service", json_pack("{s:b}", "again", 1));
 	add(&change_enable, "docker.service", json_object());
-	assert_int_equal(judge_plan(&node, &plan), 1);
+	assert_int_equal(judge_plan(&node, &plan, &masked), 1);
+	assert_int_equal(masked, 0);
 	assert_int_equal(told, 1);
 	assert_int_equal(plan.len, 2);
 	assert_ptr_equal(plan.items[0].kind, &change_json);
 	assert_ptr_equal(plan.items[1].kind, &change_enable);
+}
+
+/* What somebody has masked is left, and nothing else for that. */
+static void masks_are_counted(void **state)
+{
+	unsigned masked;
+
+	mask(UNIT_DIR, "docker.service");
+	add(&change_enable, "docker.service", json_object());
+	add(&change_start, "docker.service", json_object());
+	add(&change_move, DOCKER_DATA, json_object());
+	add(&change_enable, "sysbox.service", json_object());
+	assert_int_equal(judge_plan(&node, &plan, &masked), 3);
+	assert_int_equal(masked, 2);
+	assert_int_equal(plan.len, 1);
+	assert_string_equal(plan.items[0].target, "sysbox.service");
 }
 
 int main(void)
@@ -214,8 +260,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(docker_is_stopped_where_nothing_is_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(sysbox_is_started_behind_a_stash, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_kubelet_is_moved_where_it_disturbs_nobody, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_kubelet_that_was_moved_back_stays, setup, teardown), cmocka_unit_test_setup_teardown(a_handler_that_was_taken_back_is_left, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_kubelet_that_was_moved_back_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_handler_that_was_taken_back_is_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_masked_unit_stays_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(sysbox_is_not_started_without_one_half, setup, teardown),
+		cmocka_unit_test_setup_teardown(masks_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(packages_are_not_exchanged, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_is_sifted, setup, teardown),
 	};

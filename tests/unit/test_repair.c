@@ -3,6 +3,7 @@
 #include "agent/docker_watch.h"
 #include "agent/repair.h"
 #include "agent/watch.h"
+#include "node/exit_code.h"
 #include "node/journal.h"
 
 static const struct agent_options options;
@@ -73,12 +74,58 @@ static void uninstalled_beneath_it(void **state)
 	assert_true(is(FAULT_DOCKER_DEAD));
 }
 
+static void mask(const char *unit)
+{
+	_cleanup_free_ char *path = xasprintf("/run/systemd/system/%s", unit);
+
+	must(host_mkdirs(&host, "/run/systemd/system", 0755, NULL, &must_err));
+	must(host_symlink(&host, "/dev/null", path, &must_err));
+}
+
+/* What was left for a mask is told as that, until it is gone; it is no drift. */
+static void left_for_a_mask(void **state)
+{
+	struct worker_result result = { .exit_code = EXIT_DONE, .left = 1, .masked = 1,
+					.masked_unit = "berth-prune.timer" };
+
+	mask("berth-prune.timer");
+	agent.task = TASK_CONVERGE_QUICK;
+	agent_worker_done(&agent, &result);
+	assert_true(is(FAULT_UNIT_MASKED));
+	assert_string_equal(agent.faults.items[FAULT_UNIT_MASKED].detail, "berth-prune.timer is masked");
+	assert_false(is(FAULT_DRIFT));
+	assert_false(agent.proven);
+	agent_look_now(&agent, 1);
+	assert_true(is(FAULT_UNIT_MASKED));
+	/* Unmasked: what was left is done soon. */
+	assert_false(evtimer_pending(agent.recheck_timer, NULL));
+	assert_int_equal(unlink(real("/run/systemd/system/berth-prune.timer")), 0);
+	agent_look_now(&agent, 1);
+	assert_false(is(FAULT_UNIT_MASKED));
+	assert_true(evtimer_pending(agent.recheck_timer, NULL));
+}
+
+static void left_for_something_else_too(void **state)
+{
+	struct worker_result result = { .exit_code = EXIT_DONE, .left = 2, .masked = 1,
+					.masked_unit = "docker.service", .message = "move data is left: ask" };
+
+	mask("docker.service");
+	agent.task = TASK_CONVERGE_QUICK;
+	agent_worker_done(&agent, &result);
+	assert_true(is(FAULT_UNIT_MASKED));
+	assert_true(is(FAULT_DRIFT));
+	assert_string_equal(agent.faults.items[FAULT_DRIFT].detail, "move data is left: ask");
+}
+
 #define repair_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		repair_test(uninstalled_beneath_it),
+		repair_test(left_for_a_mask),
+		repair_test(left_for_something_else_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

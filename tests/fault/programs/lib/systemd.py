@@ -13,7 +13,7 @@ import kubelet
 from folder import (OWN, Failure, empty, exists, is_file, log, names, ordered, read, real, remove,
                     remove_tree, say, write)
 
-FRAGMENTS = ("/etc/systemd/system", "/usr/lib/systemd/system")
+FRAGMENTS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
 LOADED = "/run/machine/loaded"   # unit: its text as systemd read it
 ACTIVE = "/run/machine/active"
 FAILED = "/run/machine/failed"
