@@ -31,6 +31,7 @@ struct agent {
 
 	struct faults faults;
 	struct sight sight;
+	struct daemon_places places;
 	struct replaced replaced;
 	struct worker worker;
 	struct watches *watches;

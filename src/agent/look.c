@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/statvfs.h>
 
+#include "base/clock.h"
 #include "base/units.h"
 #include "change/change.h"
 #include "change/masked.h"
@@ -16,7 +17,9 @@
 #include "sys/pidfd.h"
 #include "sys/quota.h"
 
-#define NAMES_TOLD 4 /* and then "..." */
+#define NAMES_TOLD   4	   /* and then "..." */
+#define ASK_MS	     2000  /* for systemd's answer: the loop waits for it */
+#define ASK_AGAIN_MS 10000 /* between two questions */
 
 const struct daemon_rule daemon_rules[DAEMON_COUNT] = {
 	[DAEMON_DOCKER] = { "docker.service", "dockerd", FAULT_DOCKER_DEAD },
@@ -49,20 +52,65 @@ static pid_t named(const char *text, const char *program)
 	return 0;
 }
 
-/* Main process of a unit by its control group; 0: none of that name. */
-static pid_t find_daemon(const struct host *host, const char *unit, const char *program)
+/* Of that name in the control group of a unit; 0: none. */
+static pid_t in_group(const struct host *host, const struct daemon_places *places, enum daemon_id of, const char *program)
 {
 	/* The unified hierarchy, and systemd's own of the old ones. */
 	static const char *const ROOTS[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(ROOTS); i++) {
-		_cleanup_free_ char *path = xasprintf("%s/system.slice/%s/cgroup.procs", ROOTS[i], unit);
+		_cleanup_free_ char *path =
+			places->groups[of] ? xasprintf("%s%s/cgroup.procs", ROOTS[i], places->groups[of]) :
+					     xasprintf("%s/system.slice/%s/cgroup.procs", ROOTS[i], daemon_rules[of].unit);
 		_cleanup_free_ char *text = NULL;
 
 		if (path && host_read(host, path, 1 << 20, &text, NULL) == 0)
 			return named(text, program);
 	}
 	return 0;
+}
+
+/* Main process of a unit; 0: it does not run, as far as is known. */
+static pid_t find_daemon(const struct host *host, const struct daemon_places *places, enum daemon_id id)
+{
+	const char *program = daemon_rules[id].program;
+	pid_t pid = in_group(host, places, id, program), main_pid = places->pids[id];
+	char name[16];
+
+	/* A unit that keeps its processes below its own group (DelegateSubgroup=). */
+	if (!pid && main_pid && process_name(main_pid, name) == 0 && strncmp(name, program, 15) == 0)
+		return main_pid;
+	/* A dockerd that found no containerd has one of its own, as a child. */
+	return !pid && id == DAEMON_CONTAINERD ? in_group(host, places, DAEMON_DOCKER, program) : pid;
+}
+
+/* Without an answer all stays as it was. */
+static void ask_systemd(const struct host *host, struct daemon_places *places)
+{
+	_cleanup_(unit_states_release) struct unit_states states = { 0 };
+	const char *units[DAEMON_COUNT + 1] = { NULL };
+
+	for (int i = 0; i < DAEMON_COUNT; i++)
+		units[i] = daemon_rules[i].unit;
+	places->asked = monotonic_ms();
+	if (systemd_show_within(host, units, ASK_MS, &states, NULL) < 0)
+		return;
+	for (size_t i = 0; i < states.len; i++) {
+		const char *group = states.items[i].control_group;
+
+		places->pids[i] = states.items[i].main_pid;
+		if (!group || *group != '/')
+			continue; /* it does not run: the next time it will where it did */
+		free(places->groups[i]);
+		places->groups[i] = strdup(group);
+	}
+}
+
+void daemon_places_release(struct daemon_places *places)
+{
+	for (int i = 0; i < DAEMON_COUNT; i++)
+		free(places->groups[i]);
+	*places = (struct daemon_places){ 0 };
 }
 
 static bool has_unit(const struct host *host, const char *unit)
@@ -79,15 +127,48 @@ static bool has_unit(const struct host *host, const char *unit)
 	return false;
 }
 
-static void look_at_daemons(const struct host *host, const struct spec *spec, struct sight *sight)
+/* The containerd of a node is its kubelet's, unless Docker is here: not ours to mind. */
+static bool is_minded(const struct spec *spec, int id)
 {
+	return spec_has_docker(spec) || (id != DAEMON_DOCKER && id != DAEMON_CONTAINERD);
+}
+
+/* A Docker that brings its own containerd has no unit for it. */
+static bool is_missing(const struct host *host, const struct sight *sight, int id)
+{
+	return !sight->pids[id] && (id != DAEMON_CONTAINERD || has_unit(host, daemon_rules[id].unit));
+}
+
+/* True: one of them is missing, for the second time in a row, and was perhaps only put elsewhere. */
+static bool find_daemons(const struct host *host, const struct spec *spec, struct daemon_places *places, struct sight *sight)
+{
+	bool again = false;
+
+	for (int i = 0; i < DAEMON_COUNT; i++) {
+		bool missing;
+
+		sight->pids[i] = is_minded(spec, i) ? find_daemon(host, places, (enum daemon_id)i) : 0;
+		missing = is_minded(spec, i) && is_missing(host, sight, i) && !masked_is(host, daemon_rules[i].unit);
+		again = again || (missing && (places->missed[i] || !places->looked));
+		places->missed[i] = missing;
+	}
+	places->looked = true;
+	return again && (!places->asked || monotonic_ms() - places->asked >= ASK_AGAIN_MS);
+}
+
+static void look_at_daemons(const struct host *host, const struct spec *spec, struct daemon_places *places,
+			    struct sight *sight)
+{
+	if (find_daemons(host, spec, places, sight)) {
+		ask_systemd(host, places);
+		(void)find_daemons(host, spec, places, sight);
+	}
 	for (int i = 0; i < DAEMON_COUNT; i++) {
 		const struct daemon_rule *rule = &daemon_rules[i];
+		const char *part;
 
-		/* The containerd of a node is its kubelet's, unless Docker is here: not ours to mind. */
-		if ((i == DAEMON_DOCKER || i == DAEMON_CONTAINERD) && !spec_has_docker(spec))
+		if (!is_minded(spec, i))
 			continue;
-		sight->pids[i] = find_daemon(host, rule->unit, rule->program);
 		if (masked_is(host, rule->unit)) {
 			wrong(sight, FAULT_UNIT_MASKED, "%s is masked", rule->unit);
 			continue;
@@ -95,10 +176,14 @@ static void look_at_daemons(const struct host *host, const struct spec *spec, st
 		if (process_is_stopped(sight->pids[i]))
 			wrong(sight, rule->dead == FAULT_SYSBOX_DEAD ? FAULT_SYSBOX_HUNG : FAULT_DOCKER_HUNG,
 			      "%s, process %d, is stopped by a signal", rule->program, (int)sight->pids[i]);
-		/* A Docker that brings its own containerd has no unit for it. */
-		if (sight->pids[i] || (i == DAEMON_CONTAINERD && !has_unit(host, rule->unit)))
+		if (!is_missing(host, sight, i))
 			continue;
-		wrong(sight, rule->dead, "%s of %s does not run", rule->program, rule->unit);
+		/* One half of Sysbox is not started without the other. */
+		part = rule->dead == FAULT_SYSBOX_DEAD ? masked_part(host, "sysbox.service") : NULL;
+		if (part)
+			wrong(sight, FAULT_UNIT_MASKED, "%s is masked", part);
+		else
+			wrong(sight, rule->dead, "%s of %s does not run", rule->program, rule->unit);
 	}
 }
 
@@ -158,10 +243,10 @@ static void look_at_pool(const struct host *host, const struct spec *spec, struc
 	look_at_image(spec, &now, sight);
 }
 
-void look(const struct host *host, const struct spec *spec, struct sight *ret)
+void look(const struct host *host, const struct spec *spec, struct daemon_places *places, struct sight *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	look_at_daemons(host, spec, ret);
+	look_at_daemons(host, spec, places, ret);
 	look_at_mounts(spec, ret);
 	look_at_pool(host, spec, ret);
 	/* What follows from another is not another fault. */

@@ -225,6 +225,7 @@ static void take_down(struct agent *agent)
 	}
 	if (agent->base)
 		event_base_free(agent->base);
+	daemon_places_release(&agent->places);
 	spec_release(&agent->spec);
 	host_release(&agent->host);
 }

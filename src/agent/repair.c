@@ -127,7 +127,7 @@ void agent_look_now(struct agent *agent, uint64_t since)
 	if (agent->withdrawn)
 		return;
 	silence = docker_watch_silence(agent);
-	look(&agent->host, &agent->spec, sight);
+	look(&agent->host, &agent->spec, &agent->places, sight);
 	look_at_masks(agent);
 	watch_daemons(agent);
 	if (sight->pids[DAEMON_DOCKER])

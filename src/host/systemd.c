@@ -3,7 +3,7 @@
 #include "base/units.h"
 
 static const char PROPERTIES[] = "--property=Id,LoadState,ActiveState,SubState,UnitFileState,"
-				 "FragmentPath,ExecStart,MainPID,NeedDaemonReload";
+				 "FragmentPath,ExecStart,MainPID,NeedDaemonReload,ControlGroup";
 
 static void unit_state_clear(struct unit_state *u)
 {
@@ -14,6 +14,7 @@ static void unit_state_clear(struct unit_state *u)
 	free(u->enabled);
 	free(u->fragment);
 	free(u->exec_start);
+	free(u->control_group);
 }
 
 void unit_states_release(struct unit_states *states)
@@ -33,6 +34,7 @@ static void take(struct unit_state *u, const char *key, size_t key_len, const ch
 		{ "LoadState", &u->load },	   { "ActiveState", &u->active },
 		{ "SubState", &u->sub },	   { "UnitFileState", &u->enabled },
 		{ "FragmentPath", &u->fragment }, { "ExecStart", &u->exec_start },
+		{ "ControlGroup", &u->control_group },
 	};
 	uint64_t pid;
 
@@ -66,12 +68,12 @@ static void parse_show(char *text, struct unit_states *states)
 	}
 }
 
-int systemd_show(const struct host *host, const char *const *units, struct unit_states *ret,
-		 struct error *err)
+int systemd_show_within(const struct host *host, const char *const *units, uint64_t timeout_ms,
+			struct unit_states *ret, struct error *err)
 {
 	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
 	_cleanup_(unit_states_release) struct unit_states states = { 0 };
-	struct spawn_options options = { .timeout_ms = 60000 };
+	struct spawn_options options = { .timeout_ms = timeout_ms };
 	_cleanup_(strv_release) struct strv argv = STRV_INIT;
 	size_t n = 0;
 	int r;
@@ -96,6 +98,12 @@ int systemd_show(const struct host *host, const char *const *units, struct unit_
 	*ret = states;
 	states = (struct unit_states){ 0 };
 	return 0;
+}
+
+int systemd_show(const struct host *host, const char *const *units, struct unit_states *ret,
+		 struct error *err)
+{
+	return systemd_show_within(host, units, 60000, ret, err);
 }
 
 int systemd_show_one(const struct host *host, const char *unit, struct unit_states *ret,

@@ -12,6 +12,7 @@ struct unit_state {
 	char *enabled;	 /* "enabled", "disabled", "static", "masked", "" */
 	char *fragment;	 /* path of its unit file */
 	char *exec_start; /* as systemctl shows it, "" without one */
+	char *control_group; /* "/system.slice/docker.service"; "" or NULL: none, nothing of it runs */
 	int main_pid;	 /* 0: none */
 	bool needs_reload; /* its files changed after systemd read them */
 };
@@ -26,6 +27,9 @@ void unit_states_release(struct unit_states *states);
 /* One `systemctl show` for all of them; a unit that does not exist has load "not-found". */
 int systemd_show(const struct host *host, const char *const *units, struct unit_states *ret,
 		 struct error *err);
+/* The same for one who cannot wait long for an answer. */
+int systemd_show_within(const struct host *host, const char *const *units, uint64_t timeout_ms,
+			struct unit_states *ret, struct error *err);
 int systemd_show_one(const struct host *host, const char *unit, struct unit_states *ret,
 		     struct error *err);
 const struct unit_state *unit_states_find(const struct unit_states *states, const char *unit);

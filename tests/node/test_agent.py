@@ -12,6 +12,7 @@ pytestmark = pytest.mark.xdist_group("agent")  # one node for all of them, in th
 
 RUNC = "/usr/local/lib/berth/berth-runc"
 PROGRAM = "/usr/local/lib/berth/berth"
+SLICE = "/etc/systemd/system/docker.service.d/99-slice.conf"
 _CLIENTS = """
 import threading, time, urllib.request
 def scrape():
@@ -121,6 +122,18 @@ def test_one_half_of_sysbox_is_masked(node):
     until_ready(node)
     budget_host.restart(node, "tenant")
     until(lambda: fault(node, "sandboxes-need-restart", "fault_active") == 0, 60, "whole again")
+
+
+def test_docker_in_a_slice_of_its_own(node):
+    node.run(f"printf '[Service]\\nSlice=engines.slice\\n' > {SLICE}; systemctl daemon-reload; systemctl restart docker",
+             timeout=300)
+    until_ready(node)
+    time.sleep(70)  # a look of each minute
+    assert fault(node, "docker-dead", "fault_active") == 0, log(node)[-3000:]
+    assert "/engines.slice/docker.service" in node.read(f"/proc/{main_pid(node, 'docker')}/cgroup")
+    break_and_repair(node, "docker-dead", "kill -KILL $(pidof dockerd)")
+    node.run(f"rm {SLICE}; systemctl daemon-reload; systemctl restart docker", timeout=300)
+    until_ready(node)
 
 
 def test_its_own_program_removed(node):

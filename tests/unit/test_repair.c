@@ -43,6 +43,7 @@ static int teardown(void **state)
 	event_free(agent.repair_timer);
 	event_free(agent.recheck_timer);
 	event_base_free(agent.base);
+	daemon_places_release(&agent.places);
 	spec_release(&agent.spec);
 	host_release(&agent.host);
 	return test_teardown(state);

@@ -6,6 +6,7 @@ static const char DOCKER[] =
 	"FragmentPath=/usr/lib/systemd/system/docker.service\n"
 	"ExecStart={ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// --x=y ; }\n"
 	"MainPID=512\n"
+	"ControlGroup=/x.slice/docker.service\n"
 	"NeedDaemonReload=yes\n";
 
 static void states_in_the_order_asked_for(void **state)
@@ -29,6 +30,7 @@ static void states_in_the_order_asked_for(void **state)
 	assert_string_equal(u->exec_start,
 			    "{ path=/usr/bin/dockerd ; argv[]=/usr/bin/dockerd -H fd:// --x=y ; }");
 	assert_int_equal(u->main_pid, 512);
+	assert_string_equal(u->control_group, "/x.slice/docker.service");
 	assert_true(u->needs_reload);
 	assert_string_equal(states.items[1].load, "not-found");
 	assert_string_equal(states.items[1].enabled, "");
@@ -47,7 +49,7 @@ static void it_is_one_call(void **state)
 	must(systemd_show_one(&host, "-strange.service", &states, &must_err));
 	assert_int_equal(states.len, 1);
 	calls = text_of("/calls");
-	assert_says(calls, "ExecStart,MainPID,NeedDaemonReload -- -strange.service\n");
+	assert_says(calls, "ExecStart,MainPID,NeedDaemonReload,ControlGroup -- -strange.service\n");
 	assert_ptr_equal(strchr(calls, '\n'), strrchr(calls, '\n'));
 }
 
