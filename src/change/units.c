@@ -1,12 +1,14 @@
 /*
  * Units: enabled at boot, started, stopped for the time of a change.
- * want: {} for all; "stop" of Docker may have {"containers": true}: none may run on beneath it.
+ * want: {} for all; "stop" of Docker may have {"containers": true}: none may run on beneath it. "start" may have
+ * {"again": true}: it is needed though the unit runs; {"stays": true}: a service of the host that was only down, so
+ * that an undo does not stop it.
  */
 #include "change/change.h"
 #include "change/containers.h"
+#include "change/masked.h"
 #include "engine/docker.h"
 
-#include "change/masked.h"
 static int state_of(struct change_context *ctx, const char *unit, const struct unit_state **ret,
 		    struct error *err)
 {
@@ -66,8 +68,6 @@ static int done(json_t **ret_after, struct error *err)
 	return *ret_after ? 0 : error_errno(err, ENOMEM, "note what was done");
 }
 
-/* ---- enable ---- */
-
 /* Before anything is changed. An agent does not come here: its judge leaves such a change. */
 static int refuse_masked(struct change_context *ctx, const struct change *change, struct error *err)
 {
@@ -80,6 +80,8 @@ static int refuse_masked(struct change_context *ctx, const struct change *change
 	return error_set(err, EPERM, "'%s' is masked: somebody decided that it must not start, and a sandbox host needs it; "
 			 "systemctl unmask %s, then run again", unit, unit);
 }
+
+/* ---- enable ---- */
 
 static int enable_holds(struct change_context *ctx, const struct change *change, struct error *err)
 {
@@ -133,9 +135,9 @@ const struct change_kind change_enable = {
 	.repeats = true,
 	.holds = enable_holds,
 	.describe = enable_describe,
+	.prepare = refuse_masked,
 	.capture = capture,
 	.apply = enable_apply,
-	.prepare = refuse_masked,
 	.undo = enable_undo,
 };
 
@@ -195,7 +197,8 @@ static int start_undo(struct change_context *ctx, const struct change_record *re
 
 	(void)why;
 	*ret = UNDO_NOTHING;
-	if (r < 0 || json_get_bool(record->before, "active", false) || !unit_is_active(u))
+	if (r < 0 || json_get_bool(record->before, "active", false) ||
+	    json_get_bool(record->want, "stays", false) || !unit_is_active(u))
 		return r;
 	*ret = UNDO_DONE;
 	return strcmp(record->target, "docker.service") == 0 ?
@@ -208,10 +211,10 @@ const struct change_kind change_start = {
 	.repeats = true,
 	.holds = start_holds,
 	.describe = start_describe,
+	.prepare = refuse_masked,
 	.capture = capture,
 	.apply = start_apply,
 	.undo = start_undo,
-	.prepare = refuse_masked,
 };
 
 /* ---- stop ---- */

@@ -23,6 +23,7 @@
 #include "base/strv.h"
 #include "host/host.h"
 
+#define DOCKERS_OWN_CONTAINERD "/run/docker/containerd/containerd.sock" /* of a dockerd that found no other */
 #define DOCKER_SOCKET	       "/run/docker.sock"
 #define DOCKER_TIMEOUT_DEFAULT 30000 /* ms */
 

@@ -1,7 +1,9 @@
 /* Everything enabled at boot and started in order: pool, Sysbox, Docker; readiness by an answer. */
 #include "change/containers.h"
 #include "change/masked.h"
+#include "engine/containerd.h"
 #include "engine/docker.h"
+#include "host/kubelet.h"
 #include "step/layout.h"
 #include "step/sandbox.h"
 #include "step/table.h"
@@ -40,9 +42,39 @@ static int check_masks(struct step_context *ctx, struct report *report, struct e
 	return 0;
 }
 
+/* One that is stopped for a moment, or says nothing, counts. */
+static bool kubelet_uses_containerd(const struct step_context *ctx)
+{
+	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
+
+	return kubelet_read(ctx->host, &kubelet) > 0 ? kubelet_uses(&kubelet, CONTAINERD_SOCKET) : ctx->facts.has_kubelet;
+}
+
+/*
+ * docker.service wants it, which starts it with Docker and not again: a dockerd that goes on without it starts no
+ * container. Not one of a node's kubelet, not one that somebody has disabled or masked, and not beside one that is
+ * dockerd's own child: what runs now would be lost to the next dockerd, which finds this one.
+ */
+static int plan_containerd(struct step_context *ctx, struct plan *plan, struct error *err)
+{
+	const struct unit_state *u;
+	int r;
+
+	if (!spec_has_docker(ctx->spec))
+		return 0;
+	r = context_unit(&ctx->change, "containerd.service", &u, err);
+	if (r < 0)
+		return r;
+	if (!unit_is(u->load, "loaded") || !unit_is(u->enabled, "enabled") || unit_is_active(u) ||
+	    host_exists(ctx->host, DOCKERS_OWN_CONTAINERD) || kubelet_uses_containerd(ctx))
+		return 0;
+	return plan_add(plan, &ctx->change, &change_start, "containerd.service", json_pack("{s:b}", "stays", 1), NULL,
+			"Docker's containerd", err);
+}
+
 static int plan_services(struct step_context *ctx, struct plan *plan, struct error *err)
 {
-	int r = 0;
+	int r = plan_containerd(ctx, plan, err);
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(SERVICES); i++) {
 		const char *unit = SERVICES[i].unit;

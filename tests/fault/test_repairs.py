@@ -103,6 +103,30 @@ def test_a_person_is_told_of_a_mask_before_anything_is_changed(host, unit, folde
     assert host.snapshot() == before
 
 
+def test_containerd_stopped_beneath_docker(host):
+    host.systemctl("stop", "containerd.service")
+    assert is_active(host, "docker.service")
+    assert repair(host) == ([("start", "containerd.service")], [])
+    assert is_active(host, "containerd.service") and repair(host) == ([], [])
+    # It was there before berth, and goes on behind it.
+    done = host.berth("uninstall")
+    assert done.code == 0, done
+    assert is_active(host, "containerd.service") and is_active(host, "docker.service")
+
+
+def test_containerd_that_is_not_berths_to_start(host):
+    host.systemctl("stop", "containerd.service")
+    host.systemctl("disable", "containerd.service")
+    assert repair(host) == ([], [])
+    host.systemctl("enable", "containerd.service")
+    link = mask(host, "containerd.service", MASKS[1])
+    assert repair(host)[0] == []
+    link.unlink()
+    host.systemctl("daemon-reload")
+    host.write("/run/docker/containerd/containerd.sock", "")
+    assert repair(host) == ([], [])
+
+
 def test_the_program_itself_is_removed(host):
     content = host.path(PROGRAM).read_bytes()
     host.path(PROGRAM).unlink()

@@ -124,6 +124,14 @@ def test_one_half_of_sysbox_is_masked(node):
     until(lambda: fault(node, "sandboxes-need-restart", "fault_active") == 0, 60, "whole again")
 
 
+def test_containerd_stopped(node):
+    pid = pid_of(node, "tenant")
+    break_and_repair(node, "containerd-dead", "systemctl stop containerd")
+    assert node.run(["systemctl", "is-active", "containerd"]).stdout.strip() == "active"
+    assert pid_of(node, "tenant") == pid, "the sandbox was stopped"
+    node.run(["docker", "restart", "tenant"], timeout=300)  # dockerd speaks to it again
+
+
 def test_docker_in_a_slice_of_its_own(node):
     node.run(f"printf '[Service]\\nSlice=engines.slice\\n' > {SLICE}; systemctl daemon-reload; systemctl restart docker",
              timeout=300)

@@ -281,6 +281,19 @@ static void a_masked_unit_is_refused(void **state)
 	assert_false(was_called("--quiet"));
 }
 
+/* A service of the host that was only down goes on when berth is gone. */
+static void what_stays_is_not_stopped(void **state)
+{
+	const struct change *c;
+
+	put_systemctl();
+	set_unit(UNIT, "inactive", "enabled");
+	c = plan_one(&change_start, UNIT, json_pack("{s:b}", "stays", 1));
+	make_it_so(c);
+	assert_int_equal(undo_it(c), UNDO_NOTHING);
+	assert_true(unit_has(UNIT, "ActiveState=active"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +314,7 @@ int main(void)
 		change_test(states_are_asked_for_once),
 		change_test(without_systemctl),
 		change_test(a_masked_unit_is_refused),
+		change_test(what_stays_is_not_stopped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
