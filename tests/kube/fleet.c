@@ -87,8 +87,8 @@ void __wrap_agent_slot_taken(struct agent *agent)
 
 /* ---- a host where nothing ever happens ---- */
 
-void __wrap_look(const struct host *host, const struct spec *spec, struct sight *ret);
-void __wrap_look(const struct host *host, const struct spec *spec, struct sight *ret)
+void __wrap_look(const struct host *host, const struct spec *spec, struct daemon_places *places, struct sight *ret);
+void __wrap_look(const struct host *host, const struct spec *spec, struct daemon_places *places, struct sight *ret)
 {
 	*ret = (struct sight){ 0 };
 }

@@ -45,6 +45,7 @@ HOST = {
     "berth plan --step pool": 0,
     "berth plan --json": 0,
     "berth install": 0,
+    "berth install --step pool": 0,
     "berth install --json": 0,
     "berth install --wait": 0,
     "berth install --wait=5m": 0,
@@ -170,7 +171,7 @@ CLUSTER = {
 }
 
 _NAME = "the name of a program or a command, with nothing to run"
-_POD = "needs a kubelet that runs the agent's pod, which no test has yet"
+_POD = "of a pod that a kubelet runs: test_agent_pod.py and test_containerd_chart.py have one, and look at it otherwise"
 _RPM = "of an RPM system, which no test has"
 ELSEWHERE = {
     **dict.fromkeys(("kubectl", "helm", "promtool", "berth", "berth agent", "helm upgrade", "helm rollback", "helm uninstall",
@@ -190,7 +191,7 @@ ELSEWHERE = {
         "dnf config-manager --add-repo https://download.docker.com/linux/rhel/docker-ce.repo"), _RPM),
     **dict.fromkeys(("berth bundle create --output node.bundle", "berth bundle verify node.bundle",
                      "berth plan --bundle node.bundle", "berth install --bundle node.bundle"), "test_offline.py"),
-    **dict.fromkeys(("berth uninstall", "berth uninstall --delete-data"), "test_lifecycle.py, test_existing_docker.py"),
+    **dict.fromkeys(("berth uninstall", "berth uninstall --delete-data"), "test_lifecycle.py, test_existing_docker.py, tests/fault/test_data.py"),
     "berth pool grow 80G": "test_pool.py",
     "systemctl restart sysbox": "test_survival.py",
     "make image": "tests/kube/test_image.py",
