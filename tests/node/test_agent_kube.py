@@ -169,6 +169,7 @@ def test_an_hour_without_its_api_server(node_factory, cluster, account):
     assert requests(node) - asked <= 12 + hour / 240 and resident(node) - size < 512
 
     cluster.start()
+    give_token(node, cluster, account, name)  # as the kubelet does: the old one has ended meanwhile
     back = time.monotonic()
     until(lambda: metrics(node)['berth_fault_active{fault="api-unreachable"}'] == 0, 600, "it is back\n" + log(node))
     print(f"told again {time.monotonic() - back:.0f} s after it was back")
