@@ -1,8 +1,8 @@
 /*
  * The agent and the Kubernetes node it keeps: labels, the condition SandboxHostReady, the start-up taint, and
  * Events. Asked and written when something changed, and the node is read every half hour: so a thousand agents cost
- * less than a request a second, however often they look at their host. Nothing of it is needed for a repair: with the API server away the node is
- * kept as ever, except that nothing is disrupted.
+ * less than a request a second, however often they look at their host. Nothing of it is needed for a repair: with
+ * the API server away the node is kept as ever, except that nothing is disrupted.
  */
 #ifndef AGENT_KUBE_H
 #define AGENT_KUBE_H

@@ -66,6 +66,7 @@ int file_state_writable(const struct host *host, const char *path, struct error 
 {
 	_cleanup_free_ char *dir = strdup(path);
 	_cleanup_fd_ int fd = -ENOENT;
+	bool itself;
 
 	/* The nearest folder that is there: the rest would be made in it. */
 	for (char *slash; fd == -ENOENT && dir && (slash = strrchr(dir, '/'));) {
@@ -81,9 +82,10 @@ int file_state_writable(const struct host *host, const char *path, struct error 
 	if (faccessat(fd, ".", W_OK, AT_EACCESS) < 0 && errno == EROFS)
 		return error_set(err, EROFS, "'%s' is to be written, and '%s' is on a read-only file system: mount it writable and "
 				 "run again", path, dir);
-	if (is_immutable(host, path) || is_immutable(host, dir))
+	itself = is_immutable(host, path);
+	if (itself || is_immutable(host, dir))
 		return error_set(err, EPERM, "'%s' is to be written, and somebody has made %s immutable: chattr -i -a it, if that is "
-				 "not meant any more, and run again", path, is_immutable(host, path) ? "it" : "its folder");
+				 "not meant any more, and run again", path, itself ? "it" : "its folder");
 	return 0;
 }
 

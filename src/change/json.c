@@ -72,14 +72,21 @@ static int read_valid(struct change_context *ctx, const char *path, struct file_
 	return r;
 }
 
+/* The file as it is, and its text as it must be. */
+static int look(struct change_context *ctx, const struct change *change, struct file_state *ret_now, struct strbuf *ret_then,
+		struct error *err)
+{
+	int r = read_valid(ctx, change->target, ret_now, err);
+
+	return r < 0 ? r : edited(ret_now, change, ret_then, err);
+}
+
 static int holds(struct change_context *ctx, const struct change *change, struct error *err)
 {
 	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
 	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
-	int r = read_valid(ctx, change->target, &now, err);
+	int r = look(ctx, change, &now, &text, err);
 
-	if (r == 0)
-		r = edited(&now, change, &text, err);
 	if (r < 0)
 		return r;
 	return file_state_is(&now, strbuf_str(&text), text.len);
@@ -90,10 +97,8 @@ static int describe(struct change_context *ctx, const struct change *change, str
 {
 	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
 	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
-	int r = read_valid(ctx, change->target, &now, err);
+	int r = look(ctx, change, &now, &text, err);
 
-	if (r == 0)
-		r = edited(&now, change, &text, err);
 	if (r < 0)
 		return r;
 	diff_lines(now.data ? now.data : "", now.len, strbuf_str(&text), text.len, 2, out);
@@ -142,10 +147,8 @@ static int prepare(struct change_context *ctx, const struct change *change, stru
 {
 	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
 	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
-	int r = read_valid(ctx, change->target, &now, err);
+	int r = look(ctx, change, &now, &text, err);
 
-	if (r == 0)
-		r = edited(&now, change, &text, err);
 	if (r == 0)
 		r = file_state_writable(ctx->host, change->target, err);
 	return r < 0 ? r : validate(ctx, change, &text, err);
@@ -157,11 +160,9 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
 	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
 	struct file_attrs attrs = { .mode = 0644 };
-	int r = read_valid(ctx, change->target, &now, err);
+	int r = look(ctx, change, &now, &text, err);
 
 	(void)before;
-	if (r == 0)
-		r = edited(&now, change, &text, err);
 	if (r == 0)
 		r = validate(ctx, change, &text, err);
 	if (r < 0)

@@ -99,7 +99,7 @@ static const char *const CRIO_KUBELET[] = { "fresh", "drain", "never", NULL };
 static const char *const STRANDED_PODS[] = { "keep", "evict", NULL };
 static const char *const LOG_FORMATS[] = { "logfmt", "json", NULL };
 static const char *const RESTART_SYSBOX[] = { "stashed", "never", NULL };
-static const char *const ALLOCATE[] = { "auto", "full", "sparse", NULL };
+const char *const pool_allocate_words[] = { "auto", "full", "sparse", NULL };
 static const char *const INTERRUPT[] = { "allow", "refuse", NULL };
 static const char *const OTHER_VERSION[] = { "keep", "upgrade", "exact", NULL };
 
@@ -120,7 +120,7 @@ const struct spec_field spec_fields[] = {
 	  .help = "The image file that holds the pool's XFS file system." },
 	{ "pool.device", SPEC_PATH, AT(pool.device), "",
 	  .help = "A block device to use instead of an image. It must be blank, or a pool already." },
-	{ "pool.allocate", SPEC_CHOICE, AT(pool.allocate), "auto", .choices = ALLOCATE,
+	{ "pool.allocate", SPEC_CHOICE, AT(pool.allocate), "auto", .choices = pool_allocate_words,
 	  .help = "Give the image its blocks at once (full), as they are written (sparse), or fully "
 		  "where that leaves the reserve free (auto)." },
 	{ "pool.reserve", SPEC_SIZE, AT(pool.reserve), "2G", .max = 1ULL << 50,

@@ -43,6 +43,9 @@ enum pool_allocate {
 	POOL_ALLOCATE_SPARSE, /* as it is written */
 };
 
+/* By enum pool_allocate: as the settings have it, and pool_space_choose() takes it. */
+extern const char *const pool_allocate_words[];
+
 enum interrupt_policy {
 	INTERRUPT_ALLOW,  /* running containers may be stopped for the change, and are started again */
 	INTERRUPT_REFUSE, /* say what would stop, change nothing */

@@ -45,7 +45,6 @@ static int pool_uuid(const struct step_context *ctx, char ret[static 40], struct
 static int plan_file_system(struct step_context *ctx, struct plan *plan, const char *uuid,
 			    struct error *err)
 {
-	static const char *const ALLOCATE[] = { "auto", "full", "sparse" };
 	static const char *const TOOLS[] = { "xfsprogs", NULL };
 	const struct package *tools = package_db_find(&ctx->facts.packages, TOOLS[0]);
 	_cleanup_free_ char *mkfs = host_find_program(ctx->host, "mkfs.xfs");
@@ -58,7 +57,7 @@ static int plan_file_system(struct step_context *ctx, struct plan *plan, const c
 	return plan_add(plan, &ctx->change, &change_pool, pool_target(ctx),
 			json_pack("{s:b, s:I, s:s, s:I, s:s}", "device", *ctx->spec->pool.device != 0,
 				  "size", (json_int_t)ctx->spec->pool.size, "allocate",
-				  ALLOCATE[ctx->spec->pool.allocate], "reserve",
+				  pool_allocate_words[ctx->spec->pool.allocate], "reserve",
 				  (json_int_t)ctx->spec->pool.reserve, "uuid", uuid),
 			NULL, "the pool's file system", err);
 }

@@ -49,7 +49,7 @@ static bool is_of_pool(const struct step_context *ctx, const struct mount_entry 
 	struct stat st;
 
 	if (pool)
-		return m->major == pool->major && m->minor == pool->minor;
+		return mount_same_fs(m, pool);
 	return host_stat(ctx->host, POOL_LINK, &st, true) == 0 && S_ISBLK(st.st_mode) &&
 	       st.st_rdev == makedev(m->major, m->minor);
 }
@@ -109,7 +109,7 @@ const char *pool_missing_mount(const struct mount_table *mounts, const struct sp
 
 		if (BOUND[i].of_docker && !spec_has_docker(spec))
 			continue;
-		if (!m || m->major != pool->major || m->minor != pool->minor || strcmp(m->root, BOUND[i].root) != 0)
+		if (!m || !mount_same_fs(m, pool) || strcmp(m->root, BOUND[i].root) != 0)
 			return BOUND[i].place;
 	}
 	return pool_pods_missing(mounts, spec);

@@ -32,7 +32,7 @@ static bool is_there(const struct mount_table *mounts, const struct pool_part *p
 	const struct mount_entry *pool = mount_table_at(mounts, POOL_DIR);
 	const struct mount_entry *m = mount_table_at(mounts, part->place);
 
-	return pool && m && m->major == pool->major && m->minor == pool->minor;
+	return pool && m && mount_same_fs(m, pool);
 }
 
 const char *pool_pods_missing(const struct mount_table *mounts, const struct spec *spec)

@@ -41,7 +41,6 @@ static uint64_t takes_device(const struct step_context *ctx)
 
 static uint64_t takes_image(const struct step_context *ctx)
 {
-	static const char *const ALLOCATE[] = { "auto", "full", "sparse" };
 	const char *image = ctx->spec->pool.image;
 	uint64_t size = beside_metadata(ctx->spec->pool.size), reserve = ctx->spec->pool.reserve;
 	struct fsinfo disk;
@@ -53,7 +52,8 @@ static uint64_t takes_image(const struct step_context *ctx)
 	if (host_stat(ctx->host, image, &st, true) == 0)
 		return MIN_OF(beside_metadata((uint64_t)st.st_size),
 			      (uint64_t)st.st_blocks * 512 + less(disk.available, reserve));
-	full = pool_space_choose(image, ALLOCATE[ctx->spec->pool.allocate], ctx->spec->pool.size, reserve, &disk, NULL);
+	full = pool_space_choose(image, pool_allocate_words[ctx->spec->pool.allocate], ctx->spec->pool.size, reserve, &disk,
+				 NULL);
 	if (full < 0)
 		return UINT64_MAX;
 	return full ? size : MIN_OF(size, less(disk.available, reserve));

@@ -278,6 +278,11 @@ const struct mount_entry *mount_table_at(const struct mount_table *table, const 
 	return entry && strcmp(entry->target, target) == 0 ? entry : NULL;
 }
 
+bool mount_same_fs(const struct mount_entry *a, const struct mount_entry *b)
+{
+	return a->major == b->major && a->minor == b->minor;
+}
+
 bool mount_option_has(const char *options, const char *option)
 {
 	size_t len = strlen(option);

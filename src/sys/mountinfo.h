@@ -54,6 +54,9 @@ const struct mount_entry *mount_table_covering(const struct mount_table *table, 
 /* What is mounted exactly at `target` (visible, the topmost), or NULL. */
 const struct mount_entry *mount_table_at(const struct mount_table *table, const char *target);
 
+/* Do both show the same file system? Neither may be NULL. */
+bool mount_same_fs(const struct mount_entry *a, const struct mount_entry *b);
+
 /* Is `option` one of a comma-separated list ("prjquota", "loop=/dev/loop0" by its whole text)? */
 bool mount_option_has(const char *options, const char *option);
 

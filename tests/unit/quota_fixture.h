@@ -17,6 +17,17 @@ static uint32_t fake_broken; /* of this one nothing can be read */
 static bool fake_deaf;	     /* limits are taken and not kept */
 static void (*fake_after_get)(struct quota_usage *quota); /* somebody comes in between; NULL: nobody */
 
+/* Set by group_setup(). */
+_maybe_ static bool may;
+
+_maybe_ static void need_mounts(void)
+{
+	if (!may) {
+		print_message("skipped: root and mounts of our own are needed\n");
+		skip();
+	}
+}
+
 static struct fake_tag {
 	ino_t inode;
 	uint32_t project;

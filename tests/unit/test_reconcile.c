@@ -18,7 +18,6 @@
 
 static struct settings settings;
 static int pool = -EBADF;
-static bool may;
 
 static int group_setup(void **state)
 {
@@ -70,14 +69,6 @@ static int teardown(void **state)
 	must_unmount(POOL);
 	must_unmount("/run");
 	return 0;
-}
-
-static void need_mounts(void)
-{
-	if (!may) {
-		print_message("skipped: root and mounts of our own are needed\n");
-		skip();
-	}
 }
 
 /* ---- reconcile ---- */

@@ -21,7 +21,6 @@
 #define POD    "5d1e0b7a5ad4"
 
 static struct settings settings;
-static bool may;
 
 /* /run and /etc are where berth-runc has its notes, and looks for Sysbox's range. */
 static int group_setup(void **state)
@@ -64,14 +63,6 @@ static int teardown(void **state)
 	must_unmount("/etc");
 	must_unmount("/run");
 	return 0;
-}
-
-static void need_mounts(void)
-{
-	if (!may) {
-		print_message("skipped: root and mounts of our own are needed\n");
-		skip();
-	}
 }
 
 static int pool_fd(void)
