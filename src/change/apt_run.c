@@ -2,6 +2,9 @@
 
 #include "change/package_lock.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 static const char *const ENVIRONMENT[] = {
 	"DEBIAN_FRONTEND=noninteractive", "DEBIAN_PRIORITY=critical",
 	"APT_LISTCHANGES_FRONTEND=none",  "NEEDRESTART_SUSPEND=1",
@@ -22,6 +25,26 @@ static void keep(char *to, size_t size, const char *line)
 	(void)snprintf(to, size, "%s", line);
 }
 
+/*
+ * Before a package's scripts run: its files are on the disk, and what the scripts of the one before wrote, which nobody syncs
+ * else. Only where packages have their files: a busy machine's data are not waited for.
+ */
+static void sync_packages(const struct host *host)
+{
+	static const char *const PLACES[] = { "/etc", "/usr", "/var/lib/dpkg" };
+	dev_t done = 0;
+	struct stat st;
+
+	for (size_t i = 0; i < ARRAY_SIZE(PLACES); i++) {
+		_cleanup_fd_ int fd = host_open(host, PLACES[i], O_RDONLY | O_DIRECTORY, 0);
+
+		if (fd < 0 || fstat(fd, &st) < 0 || st.st_dev == done)
+			continue;
+		(void)syncfs(fd);
+		done = st.st_dev;
+	}
+}
+
 /* The last line apt or dpkg said is shown while it works. */
 static void take_line(void *userdata, int stream, const char *line)
 {
@@ -33,6 +56,8 @@ static void take_line(void *userdata, int stream, const char *line)
 	(void)stream;
 	if (!*line)
 		return;
+	if (strncmp(line, "Setting up ", strlen("Setting up ")) == 0)
+		sync_packages(said->ctx->host);
 	keep(said->last, sizeof(said->last), line);
 	/* "dpkg: error processing archive X (--unpack):" has it on the line below. */
 	if (said->reason_next)
@@ -81,8 +106,7 @@ static int apt_options(const struct change_context *ctx, struct strv *argv)
 		"Dpkg::Options::=--force-confdef",
 		"-o",
 		"Dpkg::Options::=--force-confold",
-		/* One sync at the end instead of one a file: dpkg's state is safe by its own fsync.
-		 */
+		/* One sync a package (take_line) instead of one a file: dpkg's state is safe by its own fsync. */
 		"-o",
 		"Dpkg::Options::=--force-unsafe-io",
 		"-o",

@@ -3,6 +3,7 @@
 #include "change/docker_data.h"
 #include "change/file_state.h"
 #include "change/tree.h"
+#include "change/unit_links.h"
 
 #define CONTAINERD_DATA	 "/var/lib/containerd"
 #define CONTAINERD_BLOBS CONTAINERD_DATA "/io.containerd.content.v1.content/blobs/sha256"
@@ -27,6 +28,9 @@ static const char *const DIRECTORIES[] = {
 static const char *const FILES[] = { "/etc/docker/key.json", "/var/lib/crio/version", "/var/lib/crio/clean.shutdown",
 				     "/var/lib/crio/clean.shutdown.supported" };
 
+/* Written by a package's script, which takes them away where they are as it wrote them: not when the power took what was in them. */
+static const char *const WRITTEN[] = { "/etc/networks" };
+
 static bool has_account(const struct host *host, const char *file, const char *name)
 {
 	_cleanup_free_ char *text = NULL;
@@ -37,25 +41,33 @@ static bool has_account(const struct host *host, const char *file, const char *n
 	return strncmp(text, inner + 1, strlen(inner) - 1) == 0 || strstr(text, inner);
 }
 
+static void note_paths(const struct host *host, const char *const *paths, size_t n, json_t *ret)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (host_exists(host, paths[i]))
+			(void)json_array_append_new(ret, json_string(paths[i]));
+	}
+}
+
 int residue_capture(const struct host *host, json_t **ret, struct error *err)
 {
-	json_t *accounts = json_array();
-	json_t *directories = json_array();
+	_cleanup_json_ json_t *links = NULL;
+	json_t *accounts, *directories;
+	int r = unit_links_hanging(host, &links, err);
 
+	if (r < 0)
+		return r;
+	accounts = json_array();
+	directories = json_array();
 	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
 		if (has_account(host, "/etc/passwd", NAMES[i]) ||
 		    has_account(host, "/etc/group", NAMES[i]))
 			(void)json_array_append_new(accounts, json_string(NAMES[i]));
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(DIRECTORIES); i++) {
-		if (host_exists(host, DIRECTORIES[i]))
-			(void)json_array_append_new(directories, json_string(DIRECTORIES[i]));
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
-		if (host_exists(host, FILES[i]))
-			(void)json_array_append_new(directories, json_string(FILES[i]));
-	}
-	*ret = json_pack("{s:o, s:o}", "accounts", accounts, "directories", directories);
+	note_paths(host, DIRECTORIES, ARRAY_SIZE(DIRECTORIES), directories);
+	note_paths(host, FILES, ARRAY_SIZE(FILES), directories);
+	note_paths(host, WRITTEN, ARRAY_SIZE(WRITTEN), directories);
+	*ret = json_pack("{s:o, s:o, s:O}", "accounts", accounts, "directories", directories, "links", links);
 	return *ret ? 0 : error_errno(err, ENOMEM, "note what is there");
 }
 
@@ -104,12 +116,29 @@ static int remove_skeleton(const struct host *host, const json_t *directories, s
 	return tree_remove(host, DIR, err);
 }
 
+/* What a package's scripts wrote while its notes or the text itself never reached the disk. */
+static int remove_lost(const struct host *host, const json_t *before, struct error *err)
+{
+	const json_t *links = json_object_get(before, "links");
+	struct stat st;
+	int r = links ? unit_links_remove(host, links, err) : 0; /* an older berth did not note them */
+
+	for (size_t i = 0; links && r == 0 && i < ARRAY_SIZE(WRITTEN); i++) {
+		if (!json_has_string(json_object_get(before, "directories"), WRITTEN[i]) &&
+		    host_stat(host, WRITTEN[i], &st, false) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
+			r = host_remove(host, WRITTEN[i], err);
+	}
+	return r;
+}
+
 int residue_remove(const struct host *host, const json_t *before, struct error *err)
 {
 	const json_t *accounts = json_object_get(before, "accounts");
 	const json_t *directories = json_object_get(before, "directories");
 	int r = remove_skeleton(host, directories, err);
 
+	if (r == 0)
+		r = remove_lost(host, before, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {

@@ -1,6 +1,6 @@
 /*
  * What packages leave behind even when purged: users, groups, sub-id lines, directories their daemons
- * made. Noted before an installation, removed after the purge where it was not there before.
+ * made, links of their units. Noted before an installation, removed after the purge where it was not there before.
  */
 #ifndef CHANGE_RESIDUE_H
 #define CHANGE_RESIDUE_H

@@ -25,6 +25,16 @@ def taken_back(node, before):
 
 # Written by dpkg while it unpacks the package; then renamed.
 UNPACKING = "/usr/bin/containerd.dpkg-new"
+# Written by the package's script, which syncs nothing: its purge goes by it.
+ENABLED = "/var/lib/systemd/deb-systemd-helper-enabled/containerd.service.dsh-also"
+
+
+def cut_when(node, condition):
+    """Install, until the shell's `condition` holds; then the power goes."""
+    process = node.popen(["berth", "install"])
+    node.run(["sh", "-c", condition], timeout=berth_host.INSTALL_TIMEOUT)
+    cut(node)
+    process.wait(timeout=60)
 
 
 def test_cut_while_a_package_is_unpacked(node_factory):
@@ -32,12 +42,18 @@ def test_cut_while_a_package_is_unpacked(node_factory):
     node = node_factory("bookworm")
     berth_host.put_berth(node)
     before = berth_host.snapshot(node)
-    process = node.popen(["berth", "install"])
-    node.run(["sh", "-c", f"until [ -e {UNPACKING} ]; do sleep 0.1; done; sync"], timeout=berth_host.INSTALL_TIMEOUT)
-    cut(node)
-    process.wait(timeout=60)
+    cut_when(node, f"until [ -e {UNPACKING} ]; do sleep 0.1; done; sync")
     left = node.run(["sh", "-c", "ls /usr/bin/*.dpkg-new"]).stdout.split()
     assert UNPACKING in left, "the cut came too late for what is tried here"
+    taken_back(node, before)
+
+
+def test_cut_between_two_packages(node_factory):
+    """Names are on the disk after some seconds, what is in the files after half a minute."""
+    node = node_factory("bookworm")
+    berth_host.put_berth(node)
+    before = berth_host.snapshot(node)
+    cut_when(node, f"until [ -e {ENABLED} ]; do sleep 0.1; done; sleep 7")
     taken_back(node, before)
 
 

@@ -86,6 +86,69 @@ static void a_link_in_place_of_an_account_file(void **state)
 	assert_says(err.message, "'/etc/passwd' is a symbolic link");
 }
 
+#define UNITS "/etc/systemd/system"
+
+static void put_link(const char *target, const char *path)
+{
+	must(host_symlink(&host, target, path, &must_err));
+}
+
+static void there(const char *path, bool want)
+{
+	struct stat st;
+
+	assert_int_equal(host_stat(&host, path, &st, false) == 0, want);
+}
+
+static void links_of_units_that_are_gone(void **state)
+{
+	must(host_mkdirs(&host, UNITS "/multi-user.target.wants", 0755, NULL, &must_err));
+	must(host_mkdirs(&host, UNITS "/docker.service.d", 0755, NULL, &must_err));
+	put("/usr/lib/systemd/system/ssh.service", "");
+	put_link("/usr/lib/systemd/system/old.service", UNITS "/multi-user.target.wants/old.service");
+	must(residue_capture(&host, &before, &must_err));
+
+	must(host_mkdirs(&host, UNITS "/sockets.target.requires", 0755, NULL, &must_err));
+	put_link("/lib/systemd/system/containerd.service", UNITS "/multi-user.target.wants/containerd.service");
+	put_link("/usr/lib/systemd/system/ssh.service", UNITS "/multi-user.target.wants/ssh.service");
+	put_link("/lib/systemd/system/docker.socket", UNITS "/sockets.target.requires/docker.socket");
+	put_link("/lib/systemd/system/podman.service", UNITS "/alias.service");
+	put_link("/dev/null", UNITS "/masked.service");
+	put_link("/gone", UNITS "/docker.service.d/10-theirs.conf");
+	must(residue_remove(&host, before, &must_err));
+	there(UNITS "/multi-user.target.wants/containerd.service", false);
+	there(UNITS "/sockets.target.requires", false);
+	there(UNITS "/alias.service", false);
+	there(UNITS "/multi-user.target.wants/ssh.service", true);
+	there(UNITS "/multi-user.target.wants/old.service", true);
+	there(UNITS "/masked.service", true);
+	there(UNITS "/docker.service.d/10-theirs.conf", true);
+}
+
+static void what_a_script_wrote_and_the_power_took(void **state)
+{
+	must(residue_capture(&host, &before, &must_err));
+	put("/etc/networks", "");
+	must(residue_remove(&host, before, &must_err));
+	assert_false(is_there("/etc/networks"));
+	put("/etc/networks", "lan 10.0.0.0\n");
+	must(residue_remove(&host, before, &must_err));
+	assert_true(is_there("/etc/networks"));
+}
+
+/* An older record did not note them: whose they are is not known. */
+static void what_was_not_noted_stays(void **state)
+{
+	must(residue_capture(&host, &before, &must_err));
+	json_object_del(before, "links");
+	put("/etc/networks", "");
+	must(host_mkdirs(&host, UNITS, 0755, NULL, &must_err));
+	put_link("/lib/systemd/system/podman.service", UNITS "/alias.service");
+	must(residue_remove(&host, before, &must_err));
+	assert_true(is_there("/etc/networks"));
+	there(UNITS "/alias.service", true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +157,9 @@ int main(void)
 		change_test(a_group_alone_is_an_account),
 		change_test(files_that_are_not_there),
 		change_test(a_link_in_place_of_an_account_file),
+		change_test(links_of_units_that_are_gone),
+		change_test(what_a_script_wrote_and_the_power_took),
+		change_test(what_was_not_noted_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
