@@ -1,15 +1,12 @@
 #include "change/residue.h"
 
+#include "change/accounts.h"
 #include "change/docker_data.h"
-#include "change/file_state.h"
 #include "change/tree.h"
 #include "change/unit_links.h"
 
 #define CONTAINERD_DATA	 "/var/lib/containerd"
 #define CONTAINERD_BLOBS CONTAINERD_DATA "/io.containerd.content.v1.content/blobs/sha256"
-
-static const char *const ACCOUNTS[] = { "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow",
-					"/etc/subuid", "/etc/subgid" };
 
 /* Accounts that the packages' scripts make: removed only when the host did not have them. */
 static const char *const NAMES[] = { "sysbox", "docker" };
@@ -31,16 +28,6 @@ static const char *const FILES[] = { "/etc/docker/key.json", "/var/lib/crio/vers
 /* Written by a package's script, which takes them away where they are as it wrote them: not when the power took what was in them. */
 static const char *const WRITTEN[] = { "/etc/networks" };
 
-static bool has_account(const struct host *host, const char *file, const char *name)
-{
-	_cleanup_free_ char *text = NULL;
-	_cleanup_free_ char *inner = xasprintf("\n%s:", name);
-
-	if (host_read(host, file, FILE_CAP_DEFAULT, &text, NULL) < 0 || !inner)
-		return false;
-	return strncmp(text, inner + 1, strlen(inner) - 1) == 0 || strstr(text, inner);
-}
-
 static void note_paths(const struct host *host, const char *const *paths, size_t n, json_t *ret)
 {
 	for (size_t i = 0; i < n; i++) {
@@ -60,40 +47,16 @@ int residue_capture(const struct host *host, json_t **ret, struct error *err)
 	accounts = json_array();
 	directories = json_array();
 	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
-		if (has_account(host, "/etc/passwd", NAMES[i]) ||
-		    has_account(host, "/etc/group", NAMES[i]))
+		if (accounts_has(host, "/etc/passwd", NAMES[i]) ||
+		    accounts_has(host, "/etc/group", NAMES[i]))
 			(void)json_array_append_new(accounts, json_string(NAMES[i]));
 	}
 	note_paths(host, DIRECTORIES, ARRAY_SIZE(DIRECTORIES), directories);
 	note_paths(host, FILES, ARRAY_SIZE(FILES), directories);
 	note_paths(host, WRITTEN, ARRAY_SIZE(WRITTEN), directories);
+	note_paths(host, ACCOUNTS_TEMPORARY, ACCOUNTS_COUNT, directories);
 	*ret = json_pack("{s:o, s:o, s:O}", "accounts", accounts, "directories", directories, "links", links);
 	return *ret ? 0 : error_errno(err, ENOMEM, "note what is there");
-}
-
-/* Drop the lines "NAME:..." of a colon-separated account file. */
-static int drop_lines(const struct host *host, const char *file, const char *name, struct error *err)
-{
-	_cleanup_(file_state_release) struct file_state now = FILE_STATE_INIT;
-	_cleanup_(strbuf_release) struct strbuf kept = STRBUF_INIT;
-	struct file_attrs attrs;
-	size_t n = strlen(name);
-	int r = file_state_read(host, file, &now, err);
-
-	if (r < 0 || !now.exists)
-		return r;
-	for (const char *p = now.data; *p;) {
-		const char *end = strchrnul(p, '\n');
-		size_t len = (size_t)(end - p) + (*end == '\n');
-
-		if (strncmp(p, name, n) != 0 || p[n] != ':')
-			strbuf_add(&kept, p, len);
-		p += len;
-	}
-	if (kept.len == now.len)
-		return 0;
-	attrs = (struct file_attrs){ .mode = now.mode, .uid = now.uid, .gid = now.gid };
-	return host_write(host, file, strbuf_str(&kept), kept.len, &attrs, err);
 }
 
 /* Debian's purge leaves it. What containerd makes at its first start goes; images in it are data. */
@@ -116,43 +79,67 @@ static int remove_skeleton(const struct host *host, const json_t *directories, s
 	return tree_remove(host, DIR, err);
 }
 
+/* Those of the paths that were not there before. */
+static int remove_new(const struct host *host, const json_t *before, const char *const *paths, size_t n, struct error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (!json_has_string(json_object_get(before, "directories"), paths[i]))
+			r = host_remove(host, paths[i], err);
+	}
+	return r;
+}
+
+static bool is_empty_file(const struct host *host, const char *path)
+{
+	struct stat st;
+
+	return host_stat(host, path, &st, false) == 0 && S_ISREG(st.st_mode) && st.st_size == 0;
+}
+
 /* What a package's scripts wrote while its notes or the text itself never reached the disk. */
 static int remove_lost(const struct host *host, const json_t *before, struct error *err)
 {
 	const json_t *links = json_object_get(before, "links");
-	struct stat st;
 	int r = links ? unit_links_remove(host, links, err) : 0; /* an older berth did not note them */
 
 	for (size_t i = 0; links && r == 0 && i < ARRAY_SIZE(WRITTEN); i++) {
-		if (!json_has_string(json_object_get(before, "directories"), WRITTEN[i]) &&
-		    host_stat(host, WRITTEN[i], &st, false) == 0 && S_ISREG(st.st_mode) && st.st_size == 0)
-			r = host_remove(host, WRITTEN[i], err);
+		if (is_empty_file(host, WRITTEN[i]))
+			r = remove_new(host, before, &WRITTEN[i], 1, err);
 	}
+	return r;
+}
+
+static int remove_accounts(const struct host *host, const json_t *before, struct error *err)
+{
+	_cleanup_fd_ int lock = accounts_lock(host, err);
+	int r = MIN_OF(lock, 0);
+
+	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
+		for (size_t j = 0; r == 0 && j < ACCOUNTS_COUNT; j++) {
+			if (!json_has_string(json_object_get(before, "accounts"), NAMES[i]))
+				r = accounts_drop(host, ACCOUNTS_FILES[j], NAMES[i], err);
+		}
+	}
+	if (r == 0 && json_object_get(before, "links"))
+		r = remove_new(host, before, ACCOUNTS_TEMPORARY, ACCOUNTS_COUNT, err);
 	return r;
 }
 
 int residue_remove(const struct host *host, const json_t *before, struct error *err)
 {
-	const json_t *accounts = json_object_get(before, "accounts");
 	const json_t *directories = json_object_get(before, "directories");
 	int r = remove_skeleton(host, directories, err);
 
 	if (r == 0)
 		r = remove_lost(host, before, err);
+	if (r == 0)
+		r = remove_accounts(host, before, err);
+	if (r == 0)
+		r = remove_new(host, before, FILES, ARRAY_SIZE(FILES), err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < ARRAY_SIZE(NAMES); i++) {
-		for (size_t j = 0; !json_has_string(accounts, NAMES[i]) && j < ARRAY_SIZE(ACCOUNTS); j++) {
-			r = drop_lines(host, ACCOUNTS[j], NAMES[i], err);
-			if (r < 0)
-				return r;
-		}
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
-		r = json_has_string(directories, FILES[i]) ? 0 : host_remove(host, FILES[i], err);
-		if (r < 0)
-			return r;
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(DIRECTORIES); i++) {
 		if (!json_has_string(directories, DIRECTORIES[i]))
 			(void)host_rmdir(host, DIRECTORIES[i]);

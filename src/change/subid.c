@@ -4,6 +4,7 @@
 
 #include "base/strbuf.h"
 #include "base/units.h"
+#include "change/accounts.h"
 #include "change/file_state.h"
 
 #define FIRST	   ((uint64_t)100000) /* login.defs' default; below are users */
@@ -158,8 +159,9 @@ static bool half_there(const struct ids *ids, const char *name, uint64_t *ret)
 int subid_add(const struct host *host, const char *name, struct error *err)
 {
 	_cleanup_(ids_release) struct ids ids = { 0 };
+	_cleanup_fd_ int lock = accounts_lock(host, err);
 	uint64_t first = 0;
-	int r = ids_read(host, &ids, err);
+	int r = lock < 0 ? lock : ids_read(host, &ids, err);
 
 	if (r == 0 && !half_there(&ids, name, &first))
 		r = free_range(&ids, &first, err);
@@ -170,29 +172,12 @@ int subid_add(const struct host *host, const char *name, struct error *err)
 	return r;
 }
 
-static int drop(const struct host *host, const char *path, const struct file_state *now,
-		const char *name, struct error *err)
-{
-	struct file_attrs attrs = { .mode = now->mode, .uid = now->uid, .gid = now->gid };
-	_cleanup_(strbuf_release) struct strbuf kept = STRBUF_INIT;
-
-	for (const char *line = now->data; *line; line = next_line(line)) {
-		if (!is_of(line, name))
-			strbuf_add(&kept, line, (size_t)(next_line(line) - line));
-	}
-	if (strbuf_failed(&kept))
-		return error_errno(err, ENOMEM, "write '%s'", path);
-	return host_write(host, path, strbuf_str(&kept), kept.len, &attrs, err);
-}
-
 int subid_drop(const struct host *host, const char *name, struct error *err)
 {
-	_cleanup_(ids_release) struct ids ids = { 0 };
-	int r = ids_read(host, &ids, err);
+	_cleanup_fd_ int lock = accounts_lock(host, err);
+	int r = MIN_OF(lock, 0);
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(FILES); i++) {
-		if (file_has(&ids.files[i], name))
-			r = drop(host, FILES[i], &ids.files[i], name, err);
-	}
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(FILES); i++)
+		r = accounts_drop(host, FILES[i], name, err);
 	return r;
 }

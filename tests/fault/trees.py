@@ -13,6 +13,7 @@ _ACCOUNTS = ("/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow", "/etc/s
 ALWAYS = (
     r"/\.machine(/.*)?",
     r"/run/berth(/lock)?",       # a lock file of a tmpfs
+    r"/etc/\.pwd\.lock",         # that of the account files: every useradd leaves it
     r"/run/machine/failed(/.*)?",
     r"/run/machine/(loop|daemon\.json)",
     r"/proc/712(/.*)?",          # the kubelet's process

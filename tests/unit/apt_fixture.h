@@ -16,6 +16,7 @@ _maybe_ static void put_apt(void)
 {
 	put(LIST, "");
 	put("/simulation", "");
+	must(host_mkdirs(&host, "/etc", 0755, NULL, &must_err));
 	if (!is_there(STATUS))
 		put(STATUS, "");
 	put_program(

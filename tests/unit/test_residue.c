@@ -67,6 +67,7 @@ static void a_group_alone_is_an_account(void **state)
 
 static void files_that_are_not_there(void **state)
 {
+	must(host_mkdirs(&host, "/etc", 0755, NULL, &must_err));
 	must(residue_capture(&host, &before, &must_err));
 	assert_int_equal(json_array_size(json_object_get(before, "accounts")), 0);
 	assert_int_equal(json_array_size(json_object_get(before, "directories")), 0);
@@ -136,6 +137,19 @@ static void what_a_script_wrote_and_the_power_took(void **state)
 	assert_true(is_there("/etc/networks"));
 }
 
+/* useradd was about to rename it. */
+static void an_account_file_that_was_being_written(void **state)
+{
+	put("/etc/group+", "before us");
+	must(residue_capture(&host, &before, &must_err));
+	put("/etc/subgid+", "sysbox:1:1\n");
+	put("/etc/subgid", "a:1:1\n");
+	must(residue_remove(&host, before, &must_err));
+	assert_false(is_there("/etc/subgid+"));
+	assert_true(is_there("/etc/subgid"));
+	assert_true(is_there("/etc/group+"));
+}
+
 /* An older record did not note them: whose they are is not known. */
 static void what_was_not_noted_stays(void **state)
 {
@@ -160,6 +174,7 @@ int main(void)
 		change_test(links_of_units_that_are_gone),
 		change_test(what_a_script_wrote_and_the_power_took),
 		change_test(what_was_not_noted_stays),
+		change_test(an_account_file_that_was_being_written),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,8 @@
 #include "host_fixture.h"
 
+#include <sys/wait.h>
+#include <time.h>
+
 #include "change/subid.h"
 
 static void a_range_free_in_both(void **state)
@@ -63,11 +66,35 @@ static void what_is_there_already(void **state)
 	assert_text("/etc/subuid", "sysboxer:1:1");
 }
 
+/* useradd, which holds the lock of lckpwdf(3) while it writes. */
+static void another_program_writes_them(void **state)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct timespec second = { .tv_sec = 1 };
+	int fd, status;
+	pid_t pid;
+
+	put("/etc/subuid", "");
+	put("/etc/.pwd.lock", "");
+	fd = open(real("/etc/.pwd.lock"), O_WRONLY | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	pid = fork();
+	if (pid == 0) {
+		nanosleep(&second, NULL);
+		_exit(write(open(real("/etc/subuid"), O_WRONLY | O_CLOEXEC), "theirs:100000:65536\n", 20) == 20 ? 0 : 1);
+	}
+	close(fd); /* the child holds it still */
+	must(subid_add(&host, "sysbox", &must_err));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	assert_text("/etc/subuid", "theirs:100000:65536\nsysbox:165536:65536\n");
+}
+
 static void without_the_files(void **state)
 {
+	must(host_mkdirs(&host, "/etc", 0755, NULL, &must_err));
 	must(subid_drop(&host, "sysbox", &must_err));
 	assert_false(is_there("/etc/subuid"));
-	must(host_mkdirs(&host, "/etc", 0755, NULL, &must_err));
 	must(subid_add(&host, "sysbox", &must_err));
 	assert_text("/etc/subuid", "sysbox:100000:65536\n");
 	assert_int_equal(mode_of("/etc/subgid"), 0644);
@@ -85,7 +112,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		host_test(a_range_free_in_both), host_test(no_room),
-		host_test(what_is_there_already), host_test(without_the_files),
+		host_test(what_is_there_already), host_test(without_the_files), host_test(another_program_writes_them),
 		host_test(their_mode_stays),
 	};
 
