@@ -132,7 +132,7 @@ class Scenario:
 
     def summary(self, command):
         kinds = Counter(self.points[command])
-        return (f"{self.name}, {command}: {len(self.points[command])} fault points exercised ("
+        return (f"{self.name}, {command}: {len(self.points[command])} fault points ("
                 + ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())) + ")")
 
     # ---- one cut ----

@@ -33,14 +33,21 @@ _alive = set()
 made = []
 
 
+def _cpus():
+    """An emulated processor that waits for a real one wastes what it waits for: locks are held meanwhile."""
+    side_by_side = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return max(1, min(2, len(os.sched_getaffinity(0)) // side_by_side))
+
+
 class Node:
     """One virtual machine and all that belongs to it; gone without a trace after close()."""
 
-    def __init__(self, suite="trixie", *, cpus=2, memory=2048, disks=(), state=None, folder=None,
+    def __init__(self, suite="trixie", *, cpus=None, memory=2048, disks=(), state=None, folder=None,
                  record=False):
         """Describe a node; start() makes it run.
 
         suite   the Debian release
+        cpus    as many as are left for each of those that run side by side, two at the most
         memory  in MiB
         disks   sizes of further empty disks, seen as /dev/vdb, /dev/vdc, ...
         state   where to start from (see derive); the arguments before are then taken from it
@@ -50,7 +57,7 @@ class Node:
         if problem:
             raise HarnessError(problem)
         if state is None:
-            state = _first_state(suite, Hardware(cpus, memory, tuple(disks)))
+            state = _first_state(suite, Hardware(cpus or _cpus(), memory, tuple(disks)))
         self.state = state
         self.suite = state.image.suite
         self.name = f"{self.suite}-{os.getpid()}-{next(_numbers)}"
@@ -69,14 +76,14 @@ class Node:
         made.append(self)
 
     @classmethod
-    def derive(cls, key, setup, *, base=None, suite="trixie", cpus=2, memory=2048, disks=()):
+    def derive(cls, key, setup, *, base=None, suite="trixie", cpus=None, memory=2048, disks=()):
         """A node to start where *setup(node)* left one; the set-up is done once per cache.
 
         *key* names the set-up and has to change with whatever it does. *base* is the state of
         another node (its .state) to build on, otherwise a clean node of the given kind.
         """
         if base is None:
-            base = _first_state(suite, Hardware(cpus, memory, tuple(disks)))
+            base = _first_state(suite, Hardware(cpus or _cpus(), memory, tuple(disks)))
         return cls(state=states.prepare(base, key, setup, acceleration(base.image.kernel)))
 
     # Life and death
