@@ -52,6 +52,12 @@ int context_unit(struct change_context *ctx, const char *name, const struct unit
 		 struct error *err);
 void context_changed(struct change_context *ctx);
 
+/*
+ * Does the node's kubelet run its pods by the engine at that socket? One that is down at the moment does not say what it
+ * uses, and counts, unless it is disabled.
+ */
+bool context_pods_use(struct change_context *ctx, const char *socket);
+
 /* daemon-reload where unit files changed since the last one. */
 int context_reload(struct change_context *ctx, struct error *err);
 

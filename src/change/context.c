@@ -1,5 +1,7 @@
 #include "change/change.h"
 
+#include "host/kubelet.h"
+
 /* Asked for together: a process start costs more than all of them. */
 static const char *const UNITS[] = {
 	"docker.service",	  "docker.socket",	   "containerd.service", "sysbox.service",
@@ -112,4 +114,14 @@ int context_verb(struct change_context *ctx, const char *verb, const char *unit,
 		r = systemd_verb_one(ctx->host, verb, unit, ctx->services_ms, err);
 	context_changed(ctx);
 	return r;
+}
+
+bool context_pods_use(struct change_context *ctx, const char *socket)
+{
+	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
+	const struct unit_state *u;
+
+	if (kubelet_read(ctx->host, &kubelet) > 0)
+		return kubelet_uses(&kubelet, socket);
+	return context_unit(ctx, "kubelet.service", &u, NULL) == 0 && unit_is(u->load, "loaded") && !unit_is(u->enabled, "disabled");
 }

@@ -13,7 +13,6 @@
 #include "change/residue.h"
 #include "change/triggers.h"
 #include "engine/containerd.h"
-#include "host/kubelet.h"
 
 static int read_db(struct change_context *ctx, struct package_db *ret, struct error *err)
 {
@@ -330,16 +329,10 @@ static int apply(struct change_context *ctx, const struct change *change, const 
 static int keep_engine(struct change_context *ctx, struct strv *names, struct strbuf *why)
 {
 	static const char *const ENGINE[] = { "containerd", "containerd.io", "runc" };
-	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
+	bool used = context_pods_use(ctx, CONTAINERD_SOCKET), kept = false;
 	struct strv rest = STRV_INIT;
-	const struct unit_state *u;
-	bool used = kubelet_read(ctx->host, &kubelet) > 0 && kubelet_uses(&kubelet, CONTAINERD_SOCKET);
-	bool kept = false;
 	int r = 0;
 
-	/* One that is down at the moment does not say what it uses. */
-	if (!used && !kubelet.pid && context_unit(ctx, "kubelet.service", &u, NULL) == 0)
-		used = unit_is(u->enabled, "enabled");
 	for (size_t i = 0; used && r == 0 && i < names->len; i++) {
 		bool engine = false;
 

@@ -59,9 +59,7 @@ static int read_docker(struct step_context *ctx, struct facts *facts, struct err
 	facts->docker_running = unit_is(u->active, "active");
 	if (facts->docker_running && docker_open(ctx->host, &docker, &quiet) == 0)
 		(void)docker_info(&docker, 20000, &facts->docker_info, &quiet);
-	r = context_unit(&ctx->change, "kubelet.service", &u, err);
-	facts->has_kubelet = r == 0 && unit_is(u->load, "loaded");
-	return r;
+	return 0;
 }
 
 int facts_read(struct step_context *ctx, struct error *err)

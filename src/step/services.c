@@ -3,7 +3,6 @@
 #include "change/masked.h"
 #include "engine/containerd.h"
 #include "engine/docker.h"
-#include "host/kubelet.h"
 #include "step/layout.h"
 #include "step/sandbox.h"
 #include "step/table.h"
@@ -42,14 +41,6 @@ static int check_masks(struct step_context *ctx, struct report *report, struct e
 	return 0;
 }
 
-/* One that is stopped for a moment, or says nothing, counts. */
-static bool kubelet_uses_containerd(const struct step_context *ctx)
-{
-	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
-
-	return kubelet_read(ctx->host, &kubelet) > 0 ? kubelet_uses(&kubelet, CONTAINERD_SOCKET) : ctx->facts.has_kubelet;
-}
-
 /*
  * docker.service wants it, which starts it with Docker and not again: a dockerd that goes on without it starts no
  * container. Not one of a node's kubelet, not one that somebody has disabled or masked, and not beside one that is
@@ -66,7 +57,7 @@ static int plan_containerd(struct step_context *ctx, struct plan *plan, struct e
 	if (r < 0)
 		return r;
 	if (!unit_is(u->load, "loaded") || !unit_is(u->enabled, "enabled") || unit_is_active(u) ||
-	    host_exists(ctx->host, DOCKERS_OWN_CONTAINERD) || kubelet_uses_containerd(ctx))
+	    host_exists(ctx->host, DOCKERS_OWN_CONTAINERD) || context_pods_use(&ctx->change, CONTAINERD_SOCKET))
 		return 0;
 	return plan_add(plan, &ctx->change, &change_start, "containerd.service", json_pack("{s:b}", "stays", 1), NULL,
 			"Docker's containerd", err);

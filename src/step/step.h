@@ -23,7 +23,6 @@ struct facts {
 	bool docker_running;
 	json_t *docker_info; /* GET /info of a running Docker, else NULL */
 	bool pool_mounted;   /* an XFS at POOL_DIR */
-	bool has_kubelet;
 };
 
 struct step_context {

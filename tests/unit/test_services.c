@@ -65,14 +65,16 @@ static void containerd_of_a_kubelet(void **state)
 	static const char OTHER_ENGINE[] = "kubelet\0--container-runtime-endpoint=unix:///run/cri-dockerd.sock";
 
 	put_host("inactive", "enabled");
-	step.facts.has_kubelet = true;
+	put_unit("kubelet.service", "inactive", "enabled", "");
+	context_changed(&step.change);
 	assert_null(planned());
+	put_unit("kubelet.service", "inactive", "disabled", "");
+	context_changed(&step.change);
+	assert_non_null(planned());
 	put("/proc/77/comm", "kubelet\n");
 	put_bytes("/proc/77/cmdline", OTHER_ENGINE, sizeof(OTHER_ENGINE), 0644);
 	assert_non_null(planned());
 	put("/proc/77/cmdline", "kubelet");
-	assert_null(planned());
-	step.facts.has_kubelet = false;
 	assert_null(planned());
 }
 
