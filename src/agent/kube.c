@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <time.h>
 
+#include "agent/api_pace.h"
 #include "agent/kube_ask.h"
 #include "agent/repair.h"
 #include "agent/say.h"
@@ -17,8 +18,7 @@
 #define SOON_MS	       500   /* changes that come together are told together */
 #define ROUND_MS       5000  /* between the beginnings of two rounds */
 #define START_MS       5000  /* after a mass restart: on the average */
-#define FAILED_MS      1000  /* doubled with each failure... */
-#define FAILED_MAX_MS  (5 * 60 * 1000)
+#define CHANGED_MS     1000  /* until a node that changed under us is looked at again */
 #define UNREACHABLE_MS 30000 /* until it counts as a fault */
 #define HANDLER_MS     10000 /* until the kubelet has told of a new handler, and the node is asked again: doubled... */
 #define HANDLER_MAX_MS (10 * 60 * 1000) /* ...up to that, where it never does */
@@ -57,8 +57,7 @@ struct kube {
 	struct pending_event events[EVENTS_MAX], *event; /* the one being told */
 	size_t events_len;
 	unsigned unheard;	/* readings in a row that lacked the handler, though the node has it */
-	unsigned failures;	/* in a row */
-	uint64_t failing_since; /* 0: it answers */
+	struct api_pace pace;
 };
 
 static void take(struct agent *agent, const struct kube_answer *answer);
@@ -75,18 +74,15 @@ static void arm(struct kube *kube, uint64_t ms)
 	agent_arm(kube->timer, ms);
 }
 
-static void failed(struct agent *agent, uint64_t retry_ms, const char *why)
+static void failed(struct agent *agent, long status, uint64_t retry_ms, const char *why)
 {
 	struct kube *kube = agent->kube;
-	uint64_t pause = backoff(FAILED_MS, kube->failures, FAILED_MAX_MS), now = monotonic_ms();
+	uint64_t now = monotonic_ms(), pause = api_pace_failed(&kube->pace, status, retry_ms, now);
 
-	pause = MIN_OF(MAX_OF(pause, retry_ms), (uint64_t)FAILED_MAX_MS);
-	if (kube->failures++ == 0)
+	if (kube->pace.failures == 1)
 		say(SAY_WARN, "the API server was not told", "why", why);
-	if (!kube->failing_since)
-		kube->failing_since = now;
-	if (now - kube->failing_since >= UNREACHABLE_MS)
-		agent_set_fault(agent, FAULT_API_UNREACHABLE, true, why, kube->failing_since);
+	if (now - kube->pace.failing_since >= UNREACHABLE_MS)
+		agent_set_fault(agent, FAULT_API_UNREACHABLE, true, why, kube->pace.failing_since);
 	kube->stage = STAGE_IDLE;
 	kube->due = 0;
 	arm(kube, agent_jittered(pause));
@@ -94,14 +90,10 @@ static void failed(struct agent *agent, uint64_t retry_ms, const char *why)
 
 static void answered(struct agent *agent)
 {
-	struct kube *kube = agent->kube;
-
-	if (kube->failures) {
+	if (api_pace_answered(&agent->kube->pace)) {
 		say(SAY_INFO, "the API server answers");
 		slots_hurry(agent);
 	}
-	kube->failures = 0;
-	kube->failing_since = 0;
 	agent_set_fault(agent, FAULT_API_UNREACHABLE, false, "", 0);
 }
 
@@ -121,11 +113,11 @@ static void on_answer(void *userdata, const struct kube_answer *answer)
 	    (answer->status == 422 && kube->stage == STAGE_TAINT)) {
 		answered(agent);
 		kube->stage = STAGE_IDLE;
-		arm(kube, agent_jittered(FAILED_MS));
+		arm(kube, agent_jittered(CHANGED_MS));
 		return;
 	}
 	if (!answer->status || (answer->status >= 400 && !is_event_answer(kube, answer->status))) {
-		failed(agent, answer->retry_ms, answer->why);
+		failed(agent, answer->status, answer->retry_ms, answer->why);
 		return;
 	}
 	answered(agent);
@@ -137,7 +129,7 @@ static void ask(struct agent *agent, const char *method, char *path, const char 
 	struct error err = ERROR_INIT;
 
 	if (kube_ask(&agent->kube->client, method, path, type, body, on_answer, agent, &err) < 0)
-		failed(agent, 0, err.message);
+		failed(agent, 0, 0, err.message);
 }
 
 /* ---- the node ---- */
@@ -399,7 +391,7 @@ static void take(struct agent *agent, const struct kube_answer *answer)
 		return;
 	}
 	if (!json_object_get(answer->body, "metadata")) {
-		failed(agent, 0, "the API server's answer is no node");
+		failed(agent, 0, 0, "the API server's answer is no node");
 		return;
 	}
 	json_decref(kube->node);
@@ -433,7 +425,7 @@ void kube_tell(struct agent *agent)
 	struct kube *kube = agent->kube;
 
 	/* A round's end, and a failure's next try, look for news by themselves. */
-	if (kube && kube->stage == STAGE_IDLE && !kube->failures)
+	if (kube && kube->stage == STAGE_IDLE && !kube->pace.failures)
 		arm(kube, until_due(agent));
 }
 
@@ -492,5 +484,5 @@ void kube_close(struct agent *agent)
 void kube_metrics(const struct agent *agent, struct strbuf *out)
 {
 	if (agent->kube)
-		kube_counts_write(&agent->kube->counts, agent->kube->failures == 0, out);
+		kube_counts_write(&agent->kube->counts, agent->kube->pace.failures == 0, out);
 }

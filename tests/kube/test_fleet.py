@@ -109,6 +109,20 @@ def test_a_rotated_token_is_read(moody, tmp_path):
     assert [asked.token for asked in moody.asked][:1] == ["Bearer first"]
 
 
+def test_a_token_that_ran_out_while_the_server_was_away(moody, tmp_path):
+    account = account_of(moody, tmp_path)
+    moody.moods.extend([Status(503)] * 12)
+    with Fleet(moody.url, account, seconds=120, speed=120) as fleet:
+        assert fleet.until(lambda second: not moody.moods)
+        moody.token = "second"
+        assert fleet.until(lambda second: second.of(401) >= 1)
+        (account / "token").write_text("second")
+        assert fleet.until(lambda second: moody.is_told()), moody.asked
+    refused = next(i for i, asked in enumerate(moody.asked) if asked.mood and asked.mood.code == 401)
+    before, after = ((moody.asked[i + 1].at - moody.asked[i].at) * 120 for i in (refused - 1, refused))
+    assert before >= 0.9 * 300 and after <= 3 * 120, (before, after)
+
+
 def test_a_server_with_an_ipv6_address(tmp_path):
     try:
         server = MoodyServer(tmp_path, address="::1")
