@@ -142,6 +142,17 @@ def test_a_server_that_another_authority_vouches_for_is_told_nothing(moody, tmp_
     assert moody.asked == [] and last.of(0) >= 2
 
 
+def test_a_rotated_authority_is_read(moody, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    with MoodyServer(other) as theirs:
+        account = account_folder(tmp_path / "account", "first", theirs.authority, NAMESPACE)
+    with Fleet(moody.url, account, seconds=60, speed=30) as fleet:
+        assert fleet.until(lambda second: second.of(0) >= 1) and moody.asked == []
+        account_folder(account, "first", moody.authority, NAMESPACE)
+        assert fleet.until(lambda second: moody.is_told()), moody.asked
+
+
 def pauses_between_readings(server, speed):
     times = [asked.at for asked in server.asked if asked.method == "GET"]
     return [(after - before) * speed for before, after in zip(times, times[1:])]
