@@ -40,13 +40,21 @@ _printf_(3, 4) static void wrong(struct sight *sight, enum fault_id id, const ch
 
 /* ---- daemons ---- */
 
+/* One that has ended keeps its name until systemd takes note of it: it is not that any more. */
+static bool runs(pid_t pid, const char *program)
+{
+	char name[16], state;
+
+	return process_name(pid, name) == 0 && strncmp(name, program, 15) == 0 && process_state(pid, &state) == 0 &&
+	       state != 'Z' && state != 'X';
+}
+
 static pid_t named(const char *text, const char *program)
 {
 	for (const char *p = text; *p; p = strchrnul(p, '\n') + (*strchrnul(p, '\n') == '\n')) {
 		pid_t pid = (pid_t)strtol(p, NULL, 10);
-		char name[16];
 
-		if (pid > 0 && process_name(pid, name) == 0 && strncmp(name, program, 15) == 0)
+		if (pid > 0 && runs(pid, program))
 			return pid;
 	}
 	return 0;
@@ -75,10 +83,9 @@ static pid_t find_daemon(const struct host *host, const struct daemon_places *pl
 {
 	const char *program = daemon_rules[id].program;
 	pid_t pid = in_group(host, places, id, program), main_pid = places->pids[id];
-	char name[16];
 
 	/* A unit that keeps its processes below its own group (DelegateSubgroup=). */
-	if (!pid && main_pid && process_name(main_pid, name) == 0 && strncmp(name, program, 15) == 0)
+	if (!pid && main_pid && runs(main_pid, program))
 		return main_pid;
 	/* A dockerd that found no containerd has one of its own, as a child. */
 	return !pid && id == DAEMON_CONTAINERD ? in_group(host, places, DAEMON_DOCKER, program) : pid;

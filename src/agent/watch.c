@@ -7,6 +7,10 @@
 #include "sys/mount_watch.h"
 #include "sys/pidfd.h"
 
+/* Until it is looked again for a daemon that ended since the last look, or cannot be watched for want of something. */
+#define ENDED_MS     5
+#define UNWATCHED_MS 1000
+
 struct daemon_watch {
 	struct agent *agent;
 	enum daemon_id id;
@@ -75,8 +79,8 @@ void watch_daemons(struct agent *agent)
 		d->event = d->fd < 0 ? NULL : add_reader(agent, d->fd, on_daemon_end, d);
 		if (d->event)
 			d->pid = pid;
-		else if (d->fd == -ESRCH) /* it ended between the look and now */
-			agent_event(agent, SOURCE_PROCESS);
+		else
+			agent_look_in(agent, d->fd == -ESRCH ? ENDED_MS : UNWATCHED_MS);
 	}
 }
 

@@ -17,7 +17,10 @@ int pidfd_open_process(pid_t pid)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
-	return fd < 0 ? -errno : fd; /* close-on-exec by its nature */
+	/* One that is being buried has a number still and no task any more: EINVAL, from 6.9 on ENOENT. */
+	if (fd < 0)
+		return errno == EINVAL || errno == ENOENT ? -ESRCH : -errno;
+	return fd; /* close-on-exec by its nature */
 }
 
 int pidfd_kill(int fd, int signal_number)

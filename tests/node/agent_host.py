@@ -81,7 +81,7 @@ def break_and_repair(node, name, command, seconds=240):
     """Run a command that makes a fault; how long it was there, as the agent has it."""
     before, begun = repaired(node, name), time.monotonic()
     node.run(command, timeout=120)
-    until(lambda: repaired(node, name) > before, seconds, f"{name} repaired\n" + log(node)[-2000:])
+    until(lambda: repaired(node, name) > before, seconds, lambda: f"{name} repaired\n" + log(node)[-3000:])
     times = re.findall(rf"msg=repaired fault={name} seconds=([\d.]+)", log(node))
     until_ready(node)
     print(f"{name}: {command}: {times[-1]} s since it was seen; ready {time.monotonic() - begun:.0f} s after the command")

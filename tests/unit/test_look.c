@@ -153,6 +153,25 @@ static void below_its_own_group(void **state)
 	assert_int_equal(questions(), 1);
 }
 
+/* Its descriptor tells of its end before systemd takes note of it: MainPID is its number, and it has its name. */
+static void one_that_has_just_ended(void **state)
+{
+	_cleanup_free_ char *show = xasprintf("ControlGroup=/system.slice/docker.service\nMainPID=%d\n",
+					      (int)daemons[DAEMON_DOCKER]);
+	siginfo_t info;
+
+	drop_group("/system.slice/docker.service");
+	put_unit("docker.service", "active", "enabled", show);
+	look_now();
+	look_now();
+	assert_int_equal(sight.pids[DAEMON_DOCKER], daemons[DAEMON_DOCKER]);
+	assert_int_equal(kill(daemons[DAEMON_DOCKER], SIGKILL), 0);
+	assert_int_equal(waitid(P_PID, (id_t)daemons[DAEMON_DOCKER], &info, WEXITED | WNOWAIT), 0);
+	look_now();
+	assert_true(sight.is[FAULT_DOCKER_DEAD]);
+	assert_int_equal(sight.pids[DAEMON_DOCKER], 0);
+}
+
 /* Dead for long: systemd is not asked at each event. */
 static void questions_are_few(void **state)
 {
@@ -216,6 +235,7 @@ int main(void)
 		look_test(in_a_slice_of_its_own),
 		look_test(put_into_a_slice_while_it_was_watched),
 		look_test(below_its_own_group),
+		look_test(one_that_has_just_ended),
 		look_test(questions_are_few),
 		look_test(containerd_as_a_child_of_dockerd),
 		look_test(masked_until_the_next_boot),
