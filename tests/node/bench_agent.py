@@ -40,7 +40,7 @@ def wait_until_ready(node):
 
 def plain_start(node):
     """systemctl start docker, until it answers; nobody else starts it meanwhile."""
-    node.run("systemctl stop docker.socket docker.service", timeout=300)
+    node.run("systemctl stop docker.socket docker.service; systemctl reset-failed docker.service", timeout=300, check=False)
     return seconds(node, f"systemctl start docker; {_WAIT}")
 
 
