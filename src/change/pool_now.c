@@ -97,7 +97,7 @@ static int read_image(const struct host *host, const struct mount_entry *mount,
 	f->size = (uint64_t)st.st_size;
 	f->allocated = (uint64_t)st.st_blocks * 512;
 	f->disk_total = disk.total;
-	f->disk_free = disk.available;
+	f->disk_free = disk.unreserved; /* what a file system keeps for root is no pool's */
 	f->disk_type = disk.type;
 	return 0;
 }

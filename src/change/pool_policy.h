@@ -22,7 +22,7 @@ struct pool_figures {
 	uint64_t size;			/* of the image, or of the device */
 	uint64_t allocated;		/* blocks of the image */
 	uint64_t total, used;		/* what the pool's users see */
-	uint64_t disk_total, disk_free; /* the file system the image lies on */
+	uint64_t disk_total, disk_free; /* the file system the image lies on; free: for others than root, too */
 	const char *disk_type;
 };
 

@@ -72,6 +72,7 @@ int fsinfo_fd(int fd, struct fsinfo *ret, struct error *err)
 	*ret = (struct fsinfo){
 		.total = blocks_to_bytes(sfs.f_blocks, unit),
 		.available = blocks_to_bytes(sfs.f_bfree, unit),
+		.unreserved = blocks_to_bytes(sfs.f_bavail, unit),
 		.inodes_available = sfs.f_files ? sfs.f_ffree : UINT64_MAX,
 		.type = type_name((unsigned long)sfs.f_type & 0xffffffffUL),
 	};

@@ -6,6 +6,7 @@
 
 struct fsinfo {
 	uint64_t total, available; /* bytes; available to root */
+	uint64_t unreserved;	   /* bytes; of these, what is not kept for root alone: df's "Avail" */
 	uint64_t inodes_available; /* UINT64_MAX where the file system has no fixed number */
 	const char *type;	   /* "ext4", "xfs", "tmpfs", "overlay", "btrfs"...; "unknown" */
 	bool volatile_memory;	   /* tmpfs or ramfs: gone at reboot */

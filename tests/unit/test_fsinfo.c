@@ -32,6 +32,7 @@ static void test_root(void **state)
 	assert_int_equal(fsinfo_fd(fd, &info, NULL), 0);
 	assert_true(info.total > 0);
 	assert_true(info.available <= info.total);
+	assert_true(info.unreserved > 0 && info.unreserved <= info.available);
 	assert_non_null(info.type);
 }
 
