@@ -1,12 +1,15 @@
 #include "agent/limit_hits.h"
 
+#include <fcntl.h>
 #include <sys/sysmacros.h>
 
 #include "agent/inside.h"
 #include "agent/say.h"
 #include "base/clock.h"
 #include "change/change.h"
+#include "sandbox/name.h"
 #include "sandbox/pool_dirs.h"
+#include "step/sandbox.h"
 
 #define AT_ONCE	 64    /* messages read in one turn */
 #define PAUSE_S	 1     /* after a turn that was full */
@@ -83,6 +86,29 @@ static char *sandbox_of(const struct agent *agent, uint32_t project)
 	return path && host_readlink(&agent->host, path, &id) == 0 ? id : NULL;
 }
 
+/* What its engine calls it; NULL: nobody knows. */
+static char *name_of(const struct agent *agent, const char *id)
+{
+	_cleanup_fd_ int pool = host_open(&agent->host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
+	struct settings settings = settings_default();
+	const char *engine;
+	char *name = NULL;
+
+	(void)settings_read(SETTINGS_PATH, &settings, NULL);
+	return pool >= 0 && sandbox_name(&settings, pool, id, &name, &engine) ? name : NULL;
+}
+
+/* Of a proof of the host, which fills its budget on purpose, nothing is said. */
+static void tell(const struct agent *agent, const struct dquot_event *event, const char *id)
+{
+	_cleanup_free_ char *name = name_of(agent, id);
+
+	if (name && strcmp(name, SANDBOX_NAME) == 0)
+		return;
+	say(SAY_INFO, event->inodes ? "a sandbox has used up its inodes" : "a sandbox has used up its disk budget",
+	    "sandbox", id, "name", name);
+}
+
 static void count(struct agent *agent, const struct dquot_event *event)
 {
 	_cleanup_free_ char *id = event->hard ? sandbox_of(agent, event->project) : NULL;
@@ -96,8 +122,7 @@ static void count(struct agent *agent, const struct dquot_event *event)
 	if (hit->said && now - hit->said < SAID_MS)
 		return;
 	hit->said = now;
-	say(SAY_INFO, event->inodes ? "a sandbox has used up its inodes" : "a sandbox has used up its disk budget",
-	    "sandbox", id);
+	tell(agent, event, id);
 }
 
 void limit_hits_take(struct agent *agent, const struct dquot_event *events, size_t n)

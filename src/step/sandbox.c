@@ -8,7 +8,6 @@
 #include "step/embedded.h"
 
 #define IMAGE	  "berth-verify:probe"
-#define CONTAINER "berth-verify"
 #define DEADLINE  120000 /* ms; a first start is slow on a busy machine */
 
 static const char REMEDY[] = "docker run --rm --runtime=sysbox-runc IMAGE tells more; journalctl -u "
@@ -117,8 +116,8 @@ static int run_probe(const struct docker *docker, struct strbuf *out, struct err
 	int64_t status = 0;
 	int r;
 
-	(void)docker_container_remove(docker, CONTAINER, DEADLINE, &ignored);
-	r = docker_container_create(docker, CONTAINER, config, DEADLINE, &id, err);
+	(void)docker_container_remove(docker, SANDBOX_NAME, DEADLINE, &ignored);
+	r = docker_container_create(docker, SANDBOX_NAME, config, DEADLINE, &id, err);
 	if (r == 0)
 		r = docker_container_start(docker, id, DEADLINE, err);
 	if (r == 0)
@@ -128,7 +127,7 @@ static int run_probe(const struct docker *docker, struct strbuf *out, struct err
 	if (r == 0 && status != 0)
 		r = error_set(err, EPROTO, "the probe ended with status %d: %.200s", (int)status,
 			      strbuf_str(&complaints));
-	(void)docker_container_remove(docker, CONTAINER, DEADLINE, &ignored);
+	(void)docker_container_remove(docker, SANDBOX_NAME, DEADLINE, &ignored);
 	return r;
 }
 

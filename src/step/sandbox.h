@@ -6,6 +6,9 @@
 
 int sandbox_verify(struct step_context *ctx, struct report *report, struct error *err);
 
+/* What the verification's sandbox is called. */
+#define SANDBOX_NAME "berth-verify"
+
 /* The budget of the verification's sandbox, bytes. */
 #define SANDBOX_BUDGET ((json_int_t)16 << 20)
 
