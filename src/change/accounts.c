@@ -37,23 +37,23 @@ int accounts_lock(const struct host *host, struct error *err)
 	return TAKE_FD(fd);
 }
 
-static bool is_of(const char *line, const char *name)
+bool accounts_is_of(const char *line, const char *name)
 {
 	size_t n = strlen(name);
 
 	return strncmp(line, name, n) == 0 && line[n] == ':';
 }
 
-static const char *next_line(const char *line)
+const char *accounts_next(const char *line)
 {
 	line += strcspn(line, "\n");
 	return *line ? line + 1 : line;
 }
 
-static bool text_has(const char *text, const char *name)
+bool accounts_text_has(const char *text, const char *name)
 {
-	for (const char *line = text; *line; line = next_line(line)) {
-		if (is_of(line, name))
+	for (const char *line = text; *line; line = accounts_next(line)) {
+		if (accounts_is_of(line, name))
 			return true;
 	}
 	return false;
@@ -63,7 +63,7 @@ bool accounts_has(const struct host *host, const char *file, const char *name)
 {
 	_cleanup_free_ char *text = NULL;
 
-	return host_read(host, file, FILE_CAP_DEFAULT, &text, NULL) == 0 && text_has(text, name);
+	return host_read(host, file, FILE_CAP_DEFAULT, &text, NULL) == 0 && accounts_text_has(text, name);
 }
 
 int accounts_drop(const struct host *host, const char *file, const char *name, struct error *err)
@@ -73,11 +73,11 @@ int accounts_drop(const struct host *host, const char *file, const char *name, s
 	struct file_attrs attrs;
 	int r = file_state_read(host, file, &now, err);
 
-	if (r < 0 || !now.exists || !text_has(now.data, name))
+	if (r < 0 || !now.exists || !accounts_text_has(now.data, name))
 		return r;
-	for (const char *line = now.data; *line; line = next_line(line)) {
-		if (!is_of(line, name))
-			strbuf_add(&kept, line, (size_t)(next_line(line) - line));
+	for (const char *line = now.data; *line; line = accounts_next(line)) {
+		if (!accounts_is_of(line, name))
+			strbuf_add(&kept, line, (size_t)(accounts_next(line) - line));
 	}
 	if (strbuf_failed(&kept))
 		return error_errno(err, ENOMEM, "write '%s'", file);

@@ -10,6 +10,11 @@
  */
 int accounts_lock(const struct host *host, struct error *err);
 
+/* The lines of such a file's text: is it "NAME:..."; the one behind it, "" at the end; has the text one of that name? */
+bool accounts_is_of(const char *line, const char *name);
+const char *accounts_next(const char *line);
+bool accounts_text_has(const char *text, const char *name);
+
 /* The rest is for one who holds the lock. */
 bool accounts_has(const struct host *host, const char *file, const char *name);
 /* Drop the lines "NAME:..." of the file, which may be missing. */

@@ -31,26 +31,9 @@ static int ids_read(const struct host *host, struct ids *ret, struct error *err)
 	return r;
 }
 
-static const char *next_line(const char *line)
-{
-	line += strcspn(line, "\n");
-	return *line ? line + 1 : line;
-}
-
-static bool is_of(const char *line, const char *name)
-{
-	size_t n = strlen(name);
-
-	return strncmp(line, name, n) == 0 && line[n] == ':';
-}
-
 static bool file_has(const struct file_state *file, const char *name)
 {
-	for (const char *line = file->data ? file->data : ""; *line; line = next_line(line)) {
-		if (is_of(line, name))
-			return true;
-	}
-	return false;
+	return file->data && accounts_text_has(file->data, name);
 }
 
 static uint64_t number(const char **p)
@@ -85,7 +68,7 @@ static uint64_t behind_overlap(const struct ids *ids, uint64_t first)
 	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
 		const char *line = ids->files[i].data ? ids->files[i].data : "";
 
-		for (; *line; line = next_line(line)) {
+		for (; *line; line = accounts_next(line)) {
 			uint64_t from, to;
 
 			if (range_of(line, &from, &to) && from < first + SUBID_COUNT && to > first)
@@ -148,8 +131,8 @@ static bool half_there(const struct ids *ids, const char *name, uint64_t *ret)
 		const char *line = ids->files[i].data ? ids->files[i].data : "";
 		uint64_t end;
 
-		for (; *line; line = next_line(line)) {
-			if (is_of(line, name) && range_of(line, ret, &end))
+		for (; *line; line = accounts_next(line)) {
+			if (accounts_is_of(line, name) && range_of(line, ret, &end))
 				return true;
 		}
 	}

@@ -30,6 +30,14 @@ def account_of(server, tmp_path):
     return account_folder(tmp_path / "account", server.token, server.authority, NAMESPACE)
 
 
+def account_under_another(tmp_path):
+    """As account_of's, with the certificate authority of another server."""
+    other = tmp_path / "other"
+    other.mkdir()
+    with MoodyServer(other) as theirs:
+        return account_folder(tmp_path / "account", "first", theirs.authority, NAMESPACE)
+
+
 def account_in(cluster, tmp_path):
     """The folder of a service account with an agent's rights."""
     cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
@@ -133,23 +141,15 @@ def test_a_server_with_an_ipv6_address(tmp_path):
 
 
 def test_a_server_that_another_authority_vouches_for_is_told_nothing(moody, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    with MoodyServer(other) as theirs:
-        account = account_folder(tmp_path / "account", "first", theirs.authority, NAMESPACE)
-    with Fleet(moody.url, account, seconds=10, speed=5) as fleet:
+    with Fleet(moody.url, account_under_another(tmp_path), seconds=10, speed=5) as fleet:
         last = list(fleet)[-1]
     assert moody.asked == [] and last.of(0) >= 2
 
 
 def test_a_rotated_authority_is_read(moody, tmp_path):
-    other = tmp_path / "other"
-    other.mkdir()
-    with MoodyServer(other) as theirs:
-        account = account_folder(tmp_path / "account", "first", theirs.authority, NAMESPACE)
-    with Fleet(moody.url, account, seconds=60, speed=30) as fleet:
+    with Fleet(moody.url, account_under_another(tmp_path), seconds=60, speed=30) as fleet:
         assert fleet.until(lambda second: second.of(0) >= 1) and moody.asked == []
-        account_folder(account, "first", moody.authority, NAMESPACE)
+        account_of(moody, tmp_path)
         assert fleet.until(lambda second: moody.is_told()), moody.asked
 
 

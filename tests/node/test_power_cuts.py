@@ -29,19 +29,29 @@ UNPACKING = "/usr/bin/containerd.dpkg-new"
 ENABLED = "/var/lib/systemd/deb-systemd-helper-enabled/containerd.service.dsh-also"
 
 
-def cut_when(node, condition):
-    """Install, until the shell's `condition` holds; then the power goes."""
+def bare(node_factory, suite):
+    """A node that berth is only put on, and what is on it."""
+    node = node_factory(suite)
+    berth_host.put_berth(node)
+    return node, berth_host.snapshot(node)
+
+
+def cut_behind(node, wait):
+    """Install, until wait() returns; then the power goes."""
     process = node.popen(["berth", "install"])
-    node.run(["sh", "-c", condition], timeout=berth_host.INSTALL_TIMEOUT)
+    wait()
     cut(node)
     process.wait(timeout=60)
 
 
+def cut_when(node, condition):
+    """... until the shell's `condition` is there."""
+    cut_behind(node, lambda: node.run(["sh", "-c", condition], timeout=berth_host.INSTALL_TIMEOUT))
+
+
 def test_cut_while_a_package_is_unpacked(node_factory):
     """What dpkg had written by then, and knows nothing of, goes as well."""
-    node = node_factory("bookworm")
-    berth_host.put_berth(node)
-    before = berth_host.snapshot(node)
+    node, before = bare(node_factory, "bookworm")
     cut_when(node, f"until [ -e {UNPACKING} ]; do sleep 0.1; done; sync")
     left = node.run(["sh", "-c", "ls /usr/bin/*.dpkg-new"]).stdout.split()
     assert UNPACKING in left, "the cut came too late for what is tried here"
@@ -50,9 +60,7 @@ def test_cut_while_a_package_is_unpacked(node_factory):
 
 def test_cut_between_two_packages(node_factory):
     """Names are on the disk after some seconds, what is in the files after half a minute."""
-    node = node_factory("bookworm")
-    berth_host.put_berth(node)
-    before = berth_host.snapshot(node)
+    node, before = bare(node_factory, "bookworm")
     cut_when(node, f"until [ -e {ENABLED} ]; do sleep 0.1; done; sleep 7")
     taken_back(node, before)
 
@@ -61,17 +69,11 @@ def test_cut_between_two_packages(node_factory):
 def test_cut_then_converge(node_factory, number):
     chance = random.Random(SEED + number)
     suite = ("bookworm", "trixie")[number % 2]
-    node = node_factory(suite)
-    berth_host.put_berth(node)
-    before = berth_host.snapshot(node)
+    node, before = bare(node_factory, suite)
     wait = chance.uniform(2, 200 if not node.accelerated else 40)
     print(f"SEED={SEED} cut {number} on {suite} after {wait:.1f} s")
 
-    process = node.popen(["berth", "install"])
-    time.sleep(wait)
-    cut(node)
-    process.wait(timeout=60)
-
+    cut_behind(node, lambda: time.sleep(wait))
     if chance.random() < 0.3:
         taken_back(node, before)
         return
