@@ -8,6 +8,7 @@
 #include "change/tree_copy.h"
 #include "node/node.h"
 #include "step/layout.h"
+#include "step/sandbox.h"
 #include "sys/fsinfo.h"
 
 #include <fcntl.h>
@@ -195,14 +196,21 @@ static int remove_state(struct node *node, bool keep_journal, struct error *err)
 	return r;
 }
 
-/* Those that ran before a stop of ours, when a boot has brought Docker back before we could. */
-static int resume_containers(struct node *node, struct error *err)
+/* Asking its socket would start it. 1, 0 or -errno. */
+static int docker_runs(struct node *node, struct error *err)
 {
 	const struct unit_state *docker;
 	int r = context_unit(&node->ctx.change, "docker.service", &docker, err);
 
-	return r < 0 || !unit_is(docker->active, "active") ? r :
-							      containers_resume(&node->ctx.change, err);
+	return r < 0 ? r : unit_is(docker->active, "active");
+}
+
+/* Those that ran before a stop of ours, when a boot has brought Docker back before we could. */
+static int resume_containers(struct node *node, struct error *err)
+{
+	int r = docker_runs(node, err);
+
+	return r <= 0 ? r : containers_resume(&node->ctx.change, err);
 }
 
 int node_forget(struct node *node, struct error *err)
@@ -235,6 +243,19 @@ static int check_undo(struct node *node, struct error *err)
 			return error_context(err, "put '%s' (%s) back", e->target, e->kind);
 	}
 	return 0;
+}
+
+/* Berth's own, which would count as a user's data. Where Docker does not answer it stays, with the rest. */
+static void take_away_proof(struct node *node)
+{
+	_cleanup_(docker_release) struct docker docker = DOCKER_INIT;
+	struct error ignored = ERROR_INIT;
+
+	if (host_is_rooted(&node->host) || !node->journal.len || docker_runs(node, &ignored) <= 0)
+		return;
+	progress_activity(&node->progress, "looking for what a proof has left in Docker");
+	if (docker_open(&node->host, &docker, &ignored) == 0)
+		(void)sandbox_take_away(&docker, &ignored);
 }
 
 /* All that is still in force was left by an uninstall before. */
@@ -276,6 +297,8 @@ int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret
 		r = check_data(node, delete_data, err);
 	if (r == 0 && node->journal.len)
 		r = journal_mark(&node->journal, "run", "uninstall", err);
+	if (r == 0)
+		take_away_proof(node);
 	if (r == 0)
 		r = stop_again(node, err);
 	if (r == 0)

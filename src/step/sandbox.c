@@ -103,7 +103,14 @@ static int load_image(const struct docker *docker, struct error *err)
 	return r < 0 ? r : docker_image_load(docker, strbuf_str(&tar), tar.len, DEADLINE, err);
 }
 
-/* Create, start, wait, read; the container is removed whatever happens. */
+int sandbox_take_away(const struct docker *docker, struct error *err)
+{
+	int r = docker_container_remove(docker, SANDBOX_NAME, DEADLINE, err);
+
+	return r < 0 ? r : docker_image_remove(docker, IMAGE, true, DEADLINE, err);
+}
+
+/* Create, start, wait, read; the container stays. */
 static int run_probe(const struct docker *docker, struct strbuf *out, struct error *err)
 {
 	_cleanup_json_ json_t *config =
@@ -127,7 +134,6 @@ static int run_probe(const struct docker *docker, struct strbuf *out, struct err
 	if (r == 0 && status != 0)
 		r = error_set(err, EPROTO, "the probe ended with status %d: %.200s", (int)status,
 			      strbuf_str(&complaints));
-	(void)docker_container_remove(docker, SANDBOX_NAME, DEADLINE, &ignored);
 	return r;
 }
 
@@ -155,7 +161,7 @@ int sandbox_verify(struct step_context *ctx, struct report *report, struct error
 	if (r == 0)
 		r = json_parse(strbuf_str(&out), out.len, "the probe's answer", &probe, &why);
 	if (docker.socket)
-		(void)docker_image_remove(&docker, IMAGE, true, DEADLINE, &ignored);
+		(void)sandbox_take_away(&docker, &ignored);
 	if (r < 0) {
 		report_add(report, "sandbox.starts", CHECK_FAIL, REMEDY, "no sandbox can be started: %s",
 			   why.message);

@@ -2,9 +2,16 @@
 #ifndef STEP_SANDBOX_H
 #define STEP_SANDBOX_H
 
+#include "engine/docker.h"
 #include "step/step.h"
 
 int sandbox_verify(struct step_context *ctx, struct report *report, struct error *err);
+
+/*
+ * What a verification that was cut off has left behind: its sandbox, and its image. After a power cut both
+ * may be there although it ended well: that they were removed is on the disk up to 30 s later.
+ */
+int sandbox_take_away(const struct docker *docker, struct error *err);
 
 /* What the verification's sandbox is called. */
 #define SANDBOX_NAME "berth-verify"

@@ -65,6 +65,14 @@ def test_cut_between_two_packages(node_factory):
     taken_back(node, before)
 
 
+def test_cut_in_the_proof(node_factory):
+    """Its sandbox and its image are there again, which are no user's data."""
+    node, before = bare(node_factory, "trixie")
+    cut_when(node, f"until {berth_host.PROOF_RUNS}; do sleep 0.1; done; pkill -STOP -x berth; sync")
+    assert "berth-verify" in node.run("docker images").stdout, "the cut came too late for what is tried here"
+    taken_back(node, before)
+
+
 @pytest.mark.parametrize("number", range(CUTS))
 def test_cut_then_converge(node_factory, number):
     chance = random.Random(SEED + number)
