@@ -348,6 +348,11 @@ void agent_recheck(struct agent *agent)
 void agent_slot_taken(struct agent *agent)
 {
 	say(SAY_INFO, "a slot of the pool is held: what waited for it is done");
+	/* Sysbox itself is replaced: nothing new shall come to this node until it is proven anew. */
+	if (agent->waits && agent->proven) {
+		agent->proven = false;
+		kube_tell(agent);
+	}
 	if (worker_is_busy(&agent->worker))
 		agent_arm(agent->recheck_timer, BUSY_MS);
 	else
@@ -390,13 +395,26 @@ static void take_drift(struct agent *agent, const struct worker_result *result, 
 			tell(agent, FAULT_DRIFT, fault_failed(&agent->faults, FAULT_DRIFT, ok, result->message));
 		return;
 	}
-	/* A repair of another fault makes changes too: they were that fault. */
-	if (result->changed && !was && agent->made && agent->repairing == FAULT_COUNT) {
+	/* A repair of another fault makes changes too: they were that fault; and what was waited for is none. */
+	if (result->changed && !was && agent->made && agent->repairing == FAULT_COUNT && !agent->waits) {
 		agent_set_fault(agent, FAULT_DRIFT, true,
 			  agent->drift_path[0] ? agent->drift_path : "something nobody told of", since);
 		fault_try(&agent->faults, FAULT_DRIFT, now);
 	}
 	agent_set_fault(agent, FAULT_DRIFT, false, "", 0);
+}
+
+/* Another Sysbox is put here later: said once for each thing that it waits for. */
+static void take_waits(struct agent *agent, const struct worker_result *result)
+{
+	agent->waits = result->waits > 0;
+	if (strcmp(agent->until, result->until) == 0)
+		return;
+	(void)snprintf(agent->until, sizeof(agent->until), "%s", result->until);
+	if (!agent->waits)
+		return;
+	say(SAY_INFO, "another Sysbox is put in place later", "waits", agent->until);
+	kube_event(agent, "replacement-waits", agent->until, false);
 }
 
 /* A unit was started, pods were evicted, or not; the rest of the host is looked at soon. */
@@ -440,6 +458,7 @@ void agent_worker_done(void *userdata, const struct worker_result *result)
 	else
 		say(SAY_ERROR, "the node could not be made as its settings say", "why", result->message);
 	take_drift(agent, result, ok);
+	take_waits(agent, result);
 	agent->drift_since = 0;
 	agent->drift_path[0] = '\0';
 	kube_tell(agent);

@@ -43,10 +43,19 @@ static void set_message(struct worker_result *result, const char *text)
 		(void)snprintf(result->message, sizeof(result->message), "%s", text);
 }
 
-static void take_left(struct worker_result *result, const char *kind, const char *target, const char *why)
+/* Is it one for the audit log? What is only done later is not. */
+static bool take_left(struct worker_result *result, const char *kind, const char *target, const char *why)
 {
 	bool masked = strncmp(why, JUDGE_MASKED, strlen(JUDGE_MASKED)) == 0;
 
+	if (strncmp(why, JUDGE_WAITS, strlen(JUDGE_WAITS)) == 0) {
+		const char *until = why + strlen(JUDGE_WAITS);
+
+		result->waits++;
+		result->interrupts |= strcmp(until, JUDGE_SLOT) == 0;
+		(void)snprintf(result->until, sizeof(result->until), "%s", until);
+		return false;
+	}
 	result->left++;
 	result->masked += masked;
 	result->interrupts |= strcmp(why, JUDGE_INTERRUPTS) == 0;
@@ -54,6 +63,7 @@ static void take_left(struct worker_result *result, const char *kind, const char
 		(void)snprintf(result->masked_unit, sizeof(result->masked_unit), "%s", why + strlen(JUDGE_MASKED));
 	if (!masked && !result->message[0])
 		(void)snprintf(result->message, sizeof(result->message), "%s %s is left: %s", kind, target, why);
+	return true;
 }
 
 /* An event of the stream that --json is. */
@@ -74,8 +84,8 @@ static void take_event(struct worker_child *child, const json_t *event)
 		child->result.changed += ok;
 		worker->change(worker->userdata, kind, target, ok, NULL);
 	} else if (strcmp(type, "left") == 0) {
-		take_left(&child->result, kind, target, why ? why : "");
-		worker->change(worker->userdata, kind, target, false, why ? why : "");
+		if (take_left(&child->result, kind, target, why ? why : ""))
+			worker->change(worker->userdata, kind, target, false, why ? why : "");
 	}
 }
 

@@ -1,8 +1,9 @@
 /*
  * Units: enabled at boot, started, stopped for the time of a change.
- * want: {} for all; "stop" of Docker may have {"containers": true}: none may run on beneath it. "start" may have
- * {"again": true}: it is needed though the unit runs; {"stays": true}: a service of the host that was only down, so
- * that an undo does not stop it.
+ * want: {} for all. "stop" of Docker may have {"containers": true}: none may run on beneath it; of Sysbox {"replaced": true}:
+ * another release takes its place. "start" may have {"again": true}: it is needed though the unit runs, which is stopped
+ * before, "with" another one perhaps; {"stays": true}: a service of the host that was only down, so that an undo does not
+ * stop it.
  */
 #include "change/change.h"
 #include "change/containers.h"

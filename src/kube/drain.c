@@ -186,5 +186,5 @@ int own_node_evict(struct own_node *node, const char *pod, const char *uid, stru
 	if (!its || strcmp(its, uid) != 0 || json_object_get(metadata, "deletionTimestamp"))
 		return 0;
 	r = controller_of(metadata) ? evict(node, pod, uid, &why) : refuse_bare(pod, &why);
-	return r == 0 ? 1 : error_set(err, EBUSY, "pod %s cannot be evicted: %.700s", pod, why.message);
+	return r == 0 ? 1 : error_set(err, r == -EPERM ? EPERM : EBUSY, "pod %s cannot be evicted: %.700s", pod, why.message);
 }

@@ -50,7 +50,7 @@ int own_node_drain(struct own_node *node, uint64_t timeout_ms, const struct prog
 
 /*
  * Tell one pod ("NAMESPACE/NAME") to end: that it has is for another look. 1; 0: it is gone, or on its way; one of that
- * name with another uid is not it. -EBUSY: it may not go now, with the server's reason, or it has no controller.
+ * name with another uid is not it. -EBUSY: it may not go now, with the server's reason; -EPERM: it has no controller.
  */
 int own_node_evict(struct own_node *node, const char *pod, const char *uid, struct error *err);
 

@@ -4,7 +4,7 @@
 #include "engine/cri.h"
 #include "host/kubelet.h"
 #include "kube/own_node.h"
-#include "node/node.h"
+#include "node/evict.h"
 #include "sandbox/running.h"
 #include "step/layout.h"
 
@@ -19,8 +19,8 @@ static int evict_one(struct node *node, struct own_node *self, const struct cri_
 }
 
 /* One that must stay keeps no other: the first error. */
-static int evict_all(struct node *node, const char *kubeconfig, const struct cri_pods *pods, const struct strv *ids,
-		     struct error *err)
+static int evict_each(struct node *node, const char *kubeconfig, const struct cri_pods *pods, const struct strv *ids,
+		      struct error *err)
 {
 	_cleanup_(own_node_release) struct own_node self = OWN_NODE_INIT;
 	int r = own_node_open(&node->host, kubeconfig, &self, err), first = r, count = 0;
@@ -37,11 +37,18 @@ static int evict_all(struct node *node, const char *kubeconfig, const struct cri
 	return first < 0 ? first : count;
 }
 
+int evict_sandboxes(struct node *node, const struct kubelet *kubelet, const struct strv *ids, struct error *err)
+{
+	_cleanup_(cri_pods_release) struct cri_pods pods = CRI_PODS_INIT;
+	int r = cri_pods(kubelet_engine(kubelet), &pods, err);
+
+	return r < 0 ? r : evict_each(node, kubelet->kubeconfig, &pods, ids, err);
+}
+
 int node_evict_stranded(struct node *node, struct error *err)
 {
 	_cleanup_fd_ int pool = host_open(&node->host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0);
 	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
-	_cleanup_(cri_pods_release) struct cri_pods pods = CRI_PODS_INIT;
 	_cleanup_(strv_release) struct strv ids = STRV_INIT;
 	int r;
 
@@ -52,6 +59,5 @@ int node_evict_stranded(struct node *node, struct error *err)
 		return r;
 	if (kubelet_read(&node->host, &kubelet) == 0 || !kubelet.kubeconfig)
 		return error_set(err, ENOENT, "no kubelet with a kubeconfig runs here, whose pods these are");
-	r = cri_pods(kubelet_engine(&kubelet), &pods, err);
-	return r < 0 ? r : evict_all(node, kubelet.kubeconfig, &pods, &ids, err);
+	return evict_sandboxes(node, &kubelet, &ids, err);
 }

@@ -4,6 +4,7 @@
 #include "change/triggers.h"
 #include "node/carry_out.h"
 #include "node/judge.h"
+#include "node/replace.h"
 #include "node/stage.h"
 #include "step/table.h"
 
@@ -176,12 +177,11 @@ static int repair_packages(struct node *node, struct error *err)
 	return e ? packages_repair(&node->ctx.change, e->want, e->before, err) : 0;
 }
 
-int node_install(struct node *node, const char *only, const char *command, struct report *report,
-		 struct error *err)
+static int install(struct node *node, const char *only, const char *command, struct report *report, struct error *err)
 {
 	_cleanup_(plan_release) struct plan plan = PLAN_INIT;
 	int r = node_clean_up(node, err);
-	unsigned left = 0, masked = 0;
+	unsigned left = 0, masked = 0, none;
 
 	if (r == 0)
 		r = repair_packages(node, err);
@@ -206,6 +206,11 @@ int node_install(struct node *node, const char *only, const char *command, struc
 		return 0;
 	r = prepare(node, &plan, err);
 	if (r == 0)
+		replace_begin(node, &plan);
+	/* Sandboxes that stay: all but that is done. */
+	if (r == 0 && *node->replace_waits)
+		left += judge_plan(node, &plan, &none);
+	if (r == 0)
 		r = journal_mark(&node->journal, "run", command, err);
 	/* What the judge took out of the plan is not done for that. */
 	if (r == 0 && !only && !left)
@@ -221,4 +226,13 @@ int node_install(struct node *node, const char *only, const char *command, struc
 	if (r == 0 && !masked)
 		r = settle(node, only, err);
 	return r < 0 ? r : 1;
+}
+
+int node_install(struct node *node, const char *only, const char *command, struct report *report,
+		 struct error *err)
+{
+	int r = install(node, only, command, report, err);
+
+	replace_end(node);
+	return r;
 }

@@ -3,9 +3,8 @@
 #include "change/failures.h"
 #include "change/manifest.h"
 #include "change/masked.h"
+#include "node/replace.h"
 #include "step/layout.h"
-
-#define EXCHANGED "another version is installed, and under sandboxes it is only exchanged when somebody asks: berth install"
 
 typedef bool (*judge_fn)(const struct node *node, const struct plan *plan,
 			 const struct change *change, char why[static JUDGE_WHY_MAX]);
@@ -46,7 +45,7 @@ static bool never_move(const struct node *node, const struct plan *plan,
 	return no(why, "data is only moved when somebody asks: berth install");
 }
 
-/* What is missing is installed; what is there is exchanged only when somebody asks. */
+/* What is missing is installed; what is there is replaced only when somebody asks, and Sysbox where the settings say so. */
 static bool may_install(const struct node *node, const struct plan *plan,
 			const struct change *change, char why[static JUDGE_WHY_MAX])
 {
@@ -58,12 +57,12 @@ static bool may_install(const struct node *node, const struct plan *plan,
 		const char *package = json_get_string(file, "package");
 
 		if (package && package_db_installed(&node->ctx.facts.packages, package))
-			return no(why, EXCHANGED);
+			return strcmp(package, SYSBOX_PACKAGE) == 0 ? replace_may(node, why) : no(why, JUDGE_REPLACED);
 	}
 	return true;
 }
 
-/* The same version put right; another one is a matter for people, as with packages. */
+/* The same version put right, or another one as with packages. */
 static bool may_unpack(const struct node *node, const struct plan *plan, const struct change *change,
 		       char why[static JUDGE_WHY_MAX])
 {
@@ -74,8 +73,7 @@ static bool may_unpack(const struct node *node, const struct plan *plan, const s
 	if (manifest_read(&node->host, change->target, &manifest, NULL) < 0 || !manifest)
 		return true;
 	has = json_get_string(manifest, "version");
-	return (has && wanted && strcmp(has, wanted) == 0) ||
-	       no(why, EXCHANGED);
+	return (has && wanted && strcmp(has, wanted) == 0) || replace_may(node, why);
 }
 
 /* A masked unit is an operator's decision. */
@@ -116,6 +114,8 @@ static bool may_stop(const struct node *node, const struct plan *plan,
 	const json_t *info = node->ctx.facts.docker_info;
 
 	(void)plan;
+	if (json_get_bool(change->want, "replaced", false))
+		return replace_may(node, why);
 	if (strcmp(change->target, "docker.service") != 0)
 		return no(why, "it would stop under sandboxes");
 	/* One that still runs would not come back. */
@@ -196,8 +196,10 @@ bool judge_change(const struct node *node, const struct plan *plan, const struct
 /* What was not stopped is not started again. */
 static bool depends(const struct change *left, const struct change *change)
 {
+	const char *with = json_get_string(change->want, "with");
+
 	return left->kind == &change_stop && change->kind == &change_start &&
-	       strcmp(left->target, change->target) == 0;
+	       strcmp(left->target, with ? with : change->target) == 0;
 }
 
 unsigned judge_plan(const struct node *node, struct plan *plan, unsigned *ret_masked)

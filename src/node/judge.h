@@ -17,6 +17,13 @@
 /* Why a change is left that may be made once a slot of the pool is held (node.interrupts). */
 #define JUDGE_INTERRUPTS "it interrupts what runs on the node: a slot of the pool is needed first"
 
+/* Why a change is left that is done later, without anybody's help: until when is behind it. It is nothing that drifted. */
+#define JUDGE_WAITS "it waits "
+#define JUDGE_SLOT  "for a slot of the pool"
+
+/* Why another release is not put in the place of an installed one. */
+#define JUDGE_REPLACED "another version is installed, and under sandboxes it is only replaced when somebody asks: berth install"
+
 /* Why a change is left that somebody does not want: the unit's name is behind it. */
 #define JUDGE_MASKED "somebody has masked "
 

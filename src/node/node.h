@@ -37,6 +37,7 @@ struct node {
 	bool unasked; /* an agent's run: it makes only what judge.h allows */
 	bool proves;	 /* also where nothing is to be done */
 	bool interrupts; /* and may interrupt Docker where sandboxes go on meanwhile */
+	char replace_waits[128]; /* why another Sysbox is not put here in this run (replace.h); "" */
 	int lock_fd;
 };
 
@@ -78,7 +79,7 @@ int node_start_unit(struct node *node, const char *unit, struct error *err);
 
 /*
  * Pods whose Sysbox was restarted under them are told to end, as disruption budgets allow: how many, less those that are on
- * their way. -EPERM: the settings do not say so; -EBUSY: one may not go now, or has no controller.
+ * their way. -EBUSY: one may not go now; -EPERM: the settings do not say so, or one has no controller.
  */
 int node_evict_stranded(struct node *node, struct error *err);
 

@@ -6,7 +6,7 @@
 #include "change/pool_space.h"
 #include "change/tree.h"
 #include "change/tree_copy.h"
-#include "node/node.h"
+#include "node/replace.h"
 #include "step/layout.h"
 #include "step/sandbox.h"
 #include "sys/fsinfo.h"
@@ -286,6 +286,7 @@ int node_uninstall(struct node *node, bool delete_data, struct undo_summary *ret
 	int r = node_clean_up(node, err);
 
 	*ret = (struct undo_summary){ 0 };
+	replace_end(node);
 	node->ctx.change.delete_data = delete_data;
 	if (r == 0)
 		r = facts_read(&node->ctx, err);

@@ -28,6 +28,11 @@ static int running(int pool_fd, uint64_t mgr, const struct pod_containers *notes
 	return r;
 }
 
+int running_all(int pool_fd, struct strv *ret, struct error *err)
+{
+	return running(pool_fd, 0, NULL, ret, err);
+}
+
 int running_pods(int pool_fd, struct strv *ret, struct error *err)
 {
 	_cleanup_(pod_containers_release) struct pod_containers notes = POD_CONTAINERS_INIT;

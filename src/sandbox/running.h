@@ -5,6 +5,9 @@
 #include "base/error.h"
 #include "base/strv.h"
 
+/* All of them, by id. */
+int running_all(int pool_fd, struct strv *ret, struct error *err);
+
 /* Those that are pods of Kubernetes, "NAMESPACE/NAME/CONTAINERS" each. One that died unseen counts until its engine has removed it. */
 int running_pods(int pool_fd, struct strv *ret, struct error *err);
 

@@ -99,6 +99,7 @@ static const char *const CRIO_KUBELET[] = { "fresh", "drain", "never", NULL };
 static const char *const STRANDED_PODS[] = { "keep", "evict", NULL };
 static const char *const LOG_FORMATS[] = { "logfmt", "json", NULL };
 static const char *const RESTART_SYSBOX[] = { "stashed", "never", NULL };
+static const char *const REPLACE_SYSBOX[] = { "never", "idle", "drain", NULL };
 const char *const pool_allocate_words[] = { "auto", "full", "sparse", NULL };
 static const char *const INTERRUPT[] = { "allow", "refuse", NULL };
 static const char *const OTHER_VERSION[] = { "keep", "upgrade", "exact", NULL };
@@ -239,6 +240,11 @@ const struct spec_field spec_fields[] = {
 	  .choices = RESTART_SYSBOX,
 	  .help = "Whether Sysbox is started again when it died: where sandboxes' inner data is stashed "
 		  "before sysbox-mgr would remove it, or never." },
+	{ "agent.replace_sysbox", SPEC_CHOICE, AT(agent.replace_sysbox), "never",
+	  .choices = REPLACE_SYSBOX,
+	  .help = "When the agent does what sysbox.other_version says under a node at work, as one of kubernetes.slots: "
+		  "never, once no sandbox is left on the node and no container of Docker's ('idle'), or with sandboxes that "
+		  "are pods evicted before ('drain'), as disruption budgets allow." },
 	{ "agent.recheck", SPEC_DURATION, AT(agent.recheck), "10m", .min = 10000, .max = DAYS(7),
 	  .help = "How often the agent looks at everything, also at what nobody tells it of." },
 	{ "agent.give_up", SPEC_NUMBER, AT(agent.give_up), "5", .min = 1, .max = 1000,
@@ -259,6 +265,9 @@ const struct spec_field spec_fields[] = {
 	  .help = "What the agent does with pods whose Sysbox was restarted under them, into which nobody can exec any more: "
 		  "told and left ('keep'), or evicted ('evict'), as disruption budgets allow, so that their controllers start "
 		  "new ones." },
+	{ "kubernetes.drain_timeout", SPEC_DURATION, AT(kubernetes.drain_timeout), "10m", .min = 1000, .max = DAYS(7),
+	  .help = "How long the sandboxes of agent.replace_sysbox: drain may take to end; then all stays as it was, until the "
+		  "next look." },
 	{ "timeouts.package_lock", SPEC_DURATION, AT(timeouts.package_lock), "10m",
 	  .max = MINUTES(24 * 60), .help = "How long to wait for another package manager's lock." },
 	{ "timeouts.packages", SPEC_DURATION, AT(timeouts.packages), "30m", .min = 1000,

@@ -56,6 +56,13 @@ enum restart_sysbox {
 	RESTART_SYSBOX_NEVER,
 };
 
+/* When an agent puts another release of Sysbox in place of the installed one, where sysbox.other_version wants that. */
+enum replace_sysbox {
+	REPLACE_SYSBOX_NEVER,
+	REPLACE_SYSBOX_IDLE,  /* once no sandbox is left, nor a container of Docker's */
+	REPLACE_SYSBOX_DRAIN, /* sandboxes that are pods are evicted first */
+};
+
 /* What becomes of pods whose Sysbox was restarted under them. */
 enum stranded_pods {
 	STRANDED_KEEP, /* told, and left to people */
@@ -129,6 +136,7 @@ struct spec {
 		int log_format; /* enum log_format */
 		bool repair;
 		int restart_sysbox; /* enum restart_sysbox */
+		int replace_sysbox; /* enum replace_sysbox */
 		uint64_t recheck; /* ms */
 		uint64_t give_up; /* tries */
 	} agent;
@@ -139,6 +147,7 @@ struct spec {
 		char *credentials;
 		char *startup_taint; /* "KEY=VALUE:EFFECT" or "" */
 		int stranded_pods;   /* enum stranded_pods */
+		uint64_t drain_timeout; /* ms */
 	} kubernetes;
 	struct {
 		uint64_t package_lock, packages, download, services; /* ms */

@@ -12,11 +12,13 @@
 #define KUBELET_DATA	"/var/lib/kubelet"
 #define SYSBOX_DATA	"/var/lib/sysbox"
 #define SYSBOX_RUNC	"/usr/bin/sysbox-runc"
+#define SYSBOX_PACKAGE	"sysbox-ce"
 #define RUNTIME_NAME	"sysbox-runc"
 
 #define UNIT_DIR	"/etc/systemd/system"
 #define POOL_SERVICE	"berth-pool.service"
 #define STASH_SERVICE	"berth-stash.service"
+#define SYSBOX_SERVICE	"sysbox.service" /* both daemons stop with it */
 #define RECONCILE_SERVICE "berth-reconcile.service"
 #define RECONCILE_TIMER	"berth-reconcile.timer"
 #define POOL_MOUNT	"var-lib-berth-pool.mount"

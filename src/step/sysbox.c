@@ -9,7 +9,7 @@
 #include "step/pins.h"
 #include "step/table.h"
 
-#define PACKAGE "sysbox-ce"
+#define PACKAGE SYSBOX_PACKAGE
 
 /* Does an installed version of the package ("0.7.1.linux") stand for that release ("0.7.1")? */
 static bool is_release(const char *installed, const char *release)
@@ -163,6 +163,19 @@ static int plan_needed(struct step_context *ctx, struct plan *plan, struct error
 						"Sysbox", err);
 }
 
+/*
+ * What runs now would go on without its files, beside a runtime of another release: the package's own scripts must not
+ * restart it under a policy against starts, and an unpacked one has none.
+ */
+static int plan_stop(struct step_context *ctx, struct plan *plan, const struct installed *now, struct error *err)
+{
+	if (!now->broken && (!now->version || is_release(now->version, ctx->spec->sysbox.version)))
+		return 0;
+	return plan_add(plan, &ctx->change, &change_stop, SYSBOX_SERVICE, json_pack("{s:b}", "replaced", 1),
+			"Sysbox: sandboxes that run go on, and each needs a restart before anybody can exec into it",
+			"another release is put in its place", err);
+}
+
 static int plan_package_and_needed(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	_cleanup_(installed_release) struct installed now = { 0 };
@@ -173,6 +186,8 @@ static int plan_package_and_needed(struct step_context *ctx, struct plan *plan, 
 	if (r <= 0)
 		return r;
 	r = plan_needed(ctx, plan, err);
+	if (r >= 0)
+		r = plan_stop(ctx, plan, &now, err);
 	return r < 0 ? r : plan_package(ctx, plan, err);
 }
 

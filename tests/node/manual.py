@@ -193,7 +193,6 @@ ELSEWHERE = {
                      "berth plan --bundle node.bundle", "berth install --bundle node.bundle"), "test_offline.py"),
     **dict.fromkeys(("berth uninstall", "berth uninstall --delete-data"), "test_lifecycle.py, test_existing_docker.py, tests/fault/test_data.py"),
     "berth pool grow 80G": "test_pool.py",
-    "systemctl restart sysbox": "test_survival.py",
     "make image": "tests/kube/test_image.py",
     "nsenter -t 1 -m -u -n -i": "test_agent.py",
     "berth plan --json | jq '.checks[] | select(.verdict == \"warn\")'": "without jq: berth plan --json",

@@ -20,6 +20,20 @@ def sandbox(name, disk=None, **kwargs):
     return made
 
 
+def replicas(name):
+    """A ReplicaSet of one sandbox."""
+    made = sandbox(name)
+    return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "namespace": "default"},
+            "spec": {"selector": {"matchLabels": {"app": name}},
+                     "template": {"metadata": {"labels": {"app": name}}, "spec": made["spec"]}}}
+
+
+def kept(name):
+    """A budget that lets none of these be evicted."""
+    return {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name, "namespace": "default"},
+            "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": name}}}}
+
+
 def pod_of(worker, app):
     """Name of the pod on this node that a controller has made, ready."""
     def names():

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,17 @@ def package():
         return Path(given).resolve(strict=True)
     built = subprocess.run([HERE.parent / "standin" / "build"], check=True, stdout=subprocess.PIPE, text=True)
     return Path(built.stdout.strip())
+
+
+def of_version(version, folder):
+    """The same package under another version: nothing else tells two releases of one apart."""
+    unpacked = folder / "unpacked"
+    subprocess.run(["dpkg-deb", "--raw-extract", package(), unpacked], check=True)
+    control = unpacked / "DEBIAN/control"
+    control.write_text(re.sub(r"(?m)^Version: [\d.]*", f"Version: {version}", control.read_text()))
+    made = folder / f"sysbox-ce_{version}.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "--build", unpacked, made], check=True, stdout=subprocess.DEVNULL)
+    return made
 
 
 def is_standin():

@@ -5,7 +5,7 @@ import pytest
 from agent_host import until
 from budget_host import M
 from chart_host import FLAGS, SERVER, agent_log, deploy, helm, prepare, proven, show, told
-from pod_host import HANDLER, budget, changed, fill, init_pid, pod_of, sandbox
+from pod_host import HANDLER, budget, changed, fill, init_pid, kept, pod_of, replicas, sandbox
 
 NAME = "worker-chart"
 
@@ -13,18 +13,6 @@ NAME = "worker-chart"
 @pytest.fixture
 def worker(node_factory, control_plane):
     return kubelet_host.start(node_factory, control_plane, name=NAME, flags=FLAGS)
-
-
-KEPT = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "kept", "namespace": "default"},
-        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "kept"}}}}
-
-
-def replicas(name):
-    """A ReplicaSet of one sandbox."""
-    made = sandbox(name)
-    return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": name, "namespace": "default"},
-            "spec": {"selector": {"matchLabels": {"app": name}},
-                     "template": {"metadata": {"labels": {"app": name}}, "spec": made["spec"]}}}
 
 
 def reasons(cluster):
@@ -46,11 +34,11 @@ def test_pods_whose_sysbox_was_restarted(worker, tmp_path):  # pylint: disable=r
     proven(worker)
     for name in ("box", "kept"):
         worker.apply(replicas(name))
-    box, kept = (pod_of(worker, name) for name in ("box", "kept"))
+    box, stays = (pod_of(worker, name) for name in ("box", "kept"))
     worker.run_pod(sandbox("bare"))
-    worker.apply(KEPT)
+    worker.apply(kept("kept"))
     node.run("systemctl restart sysbox-mgr", timeout=300)
-    until(lambda: all(f"default/{name}" in condition_text(worker) for name in (box, kept, "bare")), 300,
+    until(lambda: all(f"default/{name}" in condition_text(worker) for name in (box, stays, "bare")), 300,
           lambda: f"{condition_text(worker)}\n{agent_log(worker)}")
     until(lambda: "SandboxesNeedRestart" in reasons(cluster), 120, lambda: reasons(cluster))
     assert worker.pod_phase(box) == "Running", "they are left where nobody says otherwise"
@@ -58,12 +46,12 @@ def test_pods_whose_sysbox_was_restarted(worker, tmp_path):  # pylint: disable=r
     # With consent those go that somebody makes anew, but for the one that a budget keeps; and why is said.
     deploy(worker, tmp_path, "upgrade", kubernetes={"stranded_pods": "evict", **SERVER})
     until(lambda: worker.get_pod(box) is None, 900, lambda: agent_log(worker))
-    assert worker.pod_phase(kept) == worker.pod_phase("bare") == "Running"
+    assert worker.pod_phase(stays) == worker.pod_phase("bare") == "Running"
     until(lambda: "cannot be evicted" in agent_log(worker), 300, lambda: agent_log(worker))
     pod_of(worker, "box")
     cluster.kubectl("delete", "pdb", "kept", "--namespace=default")
     worker.delete_pod("bare")
-    until(lambda: worker.get_pod(kept) is None, 600, lambda: agent_log(worker))
+    until(lambda: worker.get_pod(stays) is None, 600, lambda: agent_log(worker))
     until(lambda: "default/" not in condition_text(worker), 300, lambda: f"{condition_text(worker)}\n{agent_log(worker)}")
     assert told(worker) == ("running", "True", [])
 

@@ -2,6 +2,8 @@
 
 #include "change/failures.h"
 #include "node/judge.h"
+#include "sandbox/pool_dirs.h"
+#include "sandbox/record.h"
 #include "step/layout.h"
 
 #define DROPIN_PATH UNIT_DIR "/sysbox-mgr.service.d/" DROPIN
@@ -195,7 +197,7 @@ static void sysbox_is_not_started_without_one_half(void **state)
 	assert_true(may(&change_start, "docker.service", json_object(), ""));
 }
 
-static void packages_are_not_exchanged(void **state)
+static void packages_are_not_replaced(void **state)
 {
 	static const char STATUS[] =
 		"Package: sysbox-ce\nStatus: install ok installed\nArchitecture: amd64\nVersion: 0.6.7\n\n";
@@ -203,8 +205,46 @@ static void packages_are_not_exchanged(void **state)
 
 	assert_true(may(&change_packages, "packages", json_incref(want), ""));
 	must(package_db_parse(STATUS, strlen(STATUS), &node.ctx.facts.packages, &must_err));
-	assert_false(may(&change_packages, "packages", want, "only exchanged when somebody asks"));
+	assert_false(may(&change_packages, "packages", want, "only replaced when somebody asks"));
 	package_db_release(&node.ctx.facts.packages);
+}
+
+static bool may_replace(const char *says)
+{
+	return may(&change_stop, SYSBOX_SERVICE, json_pack("{s:b}", "replaced", 1), says);
+}
+
+static void docker_has(json_int_t containers)
+{
+	json_decref(node.ctx.facts.docker_info);
+	node.ctx.facts.docker_running = true;
+	node.ctx.facts.docker_info = json_pack("{s:I}", "Containers", containers);
+}
+
+/* Each reason but the first is a matter of time, and the pool's slot is asked for last. */
+static void sysbox_is_replaced_where_no_sandbox_loses(void **state)
+{
+	const struct record record = { .project = 7, .running = true, .boot = record_boot() };
+	_cleanup_fd_ int pool = -EBADF;
+
+	assert_false(may_replace("only replaced when somebody asks"));
+	node.spec.agent.replace_sysbox = REPLACE_SYSBOX_IDLE;
+	assert_false(may_replace(JUDGE_WAITS "until Docker says"));
+	docker_has(2);
+	assert_false(may_replace(JUDGE_WAITS "until Docker has no container any more: it has 2"));
+	docker_has(0);
+	assert_false(may_replace(JUDGE_WAITS "until it can be told"));
+	put(POOL_DIR "/" POOL_SANDBOXES "/.x", "");
+	assert_false(may_replace(JUDGE_WAITS JUDGE_SLOT));
+	node.interrupts = true;
+	assert_true(may_replace(""));
+	must(pool = host_open(&host, POOL_DIR, O_RDONLY | O_DIRECTORY, 0));
+	must(record_write(pool, "0123456789ab", &record, &must_err));
+	assert_false(may_replace(JUDGE_WAITS "until no sandbox runs any more: 1 do"));
+	node.spec.agent.replace_sysbox = REPLACE_SYSBOX_DRAIN;
+	assert_true(may_replace(""));
+	(void)snprintf(node.replace_waits, sizeof(node.replace_waits), "until it is drained: x");
+	assert_false(may_replace(JUDGE_WAITS "until it is drained: x"));
 }
 
 static unsigned told;
@@ -236,6 +276,18 @@ static void a_plan_is_sifted(void **state)
 	assert_ptr_equal(plan.items[1].kind, &change_enable);
 }
 
+/* Nor what would have stopped with it. */
+static void what_stops_with_another_goes_with_it(void **state)
+{
+	unsigned masked;
+
+	add(&change_stop, SYSBOX_SERVICE, json_pack("{s:b}", "replaced", 1));
+	add(&change_start, SYSBOX_SERVICE, json_pack("{s:b, s:s}", "again", 1, "with", SYSBOX_SERVICE));
+	add(&change_start, STASH_SERVICE, json_pack("{s:b, s:s}", "again", 1, "with", SYSBOX_SERVICE));
+	assert_int_equal(judge_plan(&node, &plan, &masked), 1);
+	assert_int_equal(plan.len, 0);
+}
+
 /* What somebody has masked is left, and nothing else for that. */
 static void masks_are_counted(void **state)
 {
@@ -265,7 +317,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_masked_unit_stays_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(sysbox_is_not_started_without_one_half, setup, teardown),
 		cmocka_unit_test_setup_teardown(masks_are_counted, setup, teardown),
-		cmocka_unit_test_setup_teardown(packages_are_not_exchanged, setup, teardown),
+		cmocka_unit_test_setup_teardown(packages_are_not_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(sysbox_is_replaced_where_no_sandbox_loses, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_stops_with_another_goes_with_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_is_sifted, setup, teardown),
 	};
 

@@ -81,6 +81,26 @@ static void other_versions(void **state)
 	}
 }
 
+/* What runs of another release stops first; of the same nothing does. */
+static void one_that_runs_is_stopped_for_another(void **state)
+{
+	const struct change *stop;
+
+	put_sysbox("0.6.7-0.linux", "install ok installed");
+	put_unit("sysbox.service", "active", "enabled", "");
+	assert_null(planned_file());
+	assert_null(plan_find(&plan, &change_stop, SYSBOX_SERVICE));
+	spec.sysbox.other_version = SYSBOX_UPGRADE;
+	assert_non_null(planned_file());
+	stop = plan_find(&plan, &change_stop, SYSBOX_SERVICE);
+	assert_non_null(stop);
+	assert_true(json_get_bool(stop->want, "replaced", false));
+	assert_says(stop->interrupts, "needs a restart");
+	put_unit("sysbox.service", "inactive", "enabled", "");
+	assert_non_null(planned_file());
+	assert_null(plan_find(&plan, &change_stop, SYSBOX_SERVICE));
+}
+
 static void half_there_is_not_there(void **state)
 {
 	static const char *const STATES[] = { "deinstall ok config-files", "install ok unpacked",
@@ -190,6 +210,9 @@ static void unpacked_on_rpm_systems(void **state)
 	assert_null(planned_unpack()); /* kept */
 	spec.sysbox.other_version = SYSBOX_UPGRADE;
 	assert_non_null(planned_unpack());
+	put_unit("sysbox.service", "active", "enabled", "");
+	assert_non_null(planned_unpack());
+	assert_non_null(plan_find(&plan, &change_stop, SYSBOX_SERVICE));
 	put_manifest("0.8.0", true);
 	assert_null(planned_unpack());
 	spec.sysbox.other_version = SYSBOX_EXACT;
@@ -306,6 +329,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		step_test(installed_where_there_is_none),
 		step_test(other_versions),
+		step_test(one_that_runs_is_stopped_for_another),
 		step_test(half_there_is_not_there),
 		step_test(one_that_is_not_from_a_package),
 		step_test(a_version_without_a_pin),
