@@ -10,13 +10,13 @@
 /* In the order of their start. */
 static const struct service {
 	const char *unit;
-	const char *with;  /* the unit that it stops with */
+	const char *with;  /* another unit that it stops with; NULL: none */
 	const char *shown; /* in `berth status`, or NULL */
 	bool of_docker;
 } SERVICES[] = {
-	{ SYSBOX_SERVICE, SYSBOX_SERVICE, "sysbox", false },
+	{ SYSBOX_SERVICE, NULL, "sysbox", false },
 	{ STASH_SERVICE, SYSBOX_SERVICE, NULL, false },
-	{ "docker.service", "docker.service", "docker", true },
+	{ "docker.service", NULL, "docker", true },
 };
 
 static bool is_wanted(const struct service *service, const struct spec *spec)
@@ -64,22 +64,29 @@ static int plan_containerd(struct step_context *ctx, struct plan *plan, struct e
 			"Docker's containerd", err);
 }
 
+/* A stop that is planned above makes a start needed though it runs now. */
+static json_t *start_want(const struct plan *plan, const struct service *service)
+{
+	if (plan_find(plan, &change_stop, service->unit))
+		return json_pack("{s:b}", "again", 1);
+	if (service->with && plan_find(plan, &change_stop, service->with))
+		return json_pack("{s:b, s:s}", "again", 1, "with", service->with);
+	return json_object();
+}
+
 static int plan_services(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	int r = plan_containerd(ctx, plan, err);
 
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(SERVICES); i++) {
-		const char *unit = SERVICES[i].unit, *with = SERVICES[i].with;
+		const char *unit = SERVICES[i].unit;
 
 		if (!is_wanted(&SERVICES[i], ctx->spec))
 			continue;
 		r = plan_add(plan, &ctx->change, &change_enable, unit, json_object(), NULL, NULL, err);
-		/* A stop that is planned above makes a start needed though it runs now. */
 		if (r >= 0)
-			r = plan_add(plan, &ctx->change, &change_start, unit,
-				     plan_find(plan, &change_stop, with) ?
-					     json_pack("{s:b, s:s}", "again", 1, "with", with) : json_object(),
-				     NULL, NULL, err);
+			r = plan_add(plan, &ctx->change, &change_start, unit, start_want(plan, &SERVICES[i]), NULL, NULL,
+				     err);
 	}
 	return r;
 }
