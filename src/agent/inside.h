@@ -51,8 +51,7 @@ struct agent {
 	uint64_t drift_since;	 /* an owned file changed then; 0: none did since the last convergence */
 	char drift_path[FAULT_DETAIL_MAX];
 	char masked[FAULT_DETAIL_MAX]; /* a unit that the last convergence left as it is masked; "" */
-	bool waits;		 /* a change is made later, and the node is well until then... */
-	char until[160];	 /* ...until what; "" */
+	char until[160];	 /* what a change waits for that is made later, and the node is well until then; "": none does */
 	uint64_t mgr;		 /* the sysbox-mgr that sandboxes were compared with */
 	uint64_t events[SOURCE_COUNT];
 	uint64_t converged[CONVERGE_RESULTS];

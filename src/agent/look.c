@@ -186,7 +186,7 @@ static void look_at_daemons(const struct host *host, const struct spec *spec, st
 		if (!is_missing(host, sight, i))
 			continue;
 		/* One half of Sysbox is not started without the other. */
-		part = rule->dead == FAULT_SYSBOX_DEAD ? masked_part(host, "sysbox.service") : NULL;
+		part = rule->dead == FAULT_SYSBOX_DEAD ? masked_part(host, SYSBOX_SERVICE) : NULL;
 		if (part)
 			wrong(sight, FAULT_UNIT_MASKED, "%s is masked", part);
 		else

@@ -110,7 +110,7 @@ static void convergence(struct strbuf *out, const struct agent *agent)
 			      agent->converged[i]);
 	gauge(out, "berth_converge_last_success_timestamp_seconds", "When one last succeeded; 0: never.",
 	      (uint64_t)agent->last_success);
-	gauge(out, "berth_replacement_waits", "1: another Sysbox is put in place later.", agent->waits);
+	gauge(out, "berth_replacement_waits", "1: another Sysbox is put in place later.", *agent->until != '\0');
 	family(out, "berth_converge_last_duration_seconds", "gauge", "How long the last one took.");
 	strbuf_printf(out, "berth_converge_last_duration_seconds %.3f\n", (double)agent->last_duration / 1000);
 	family(out, "berth_agent_events", "counter", "What the kernel and Docker told.");

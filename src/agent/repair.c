@@ -164,7 +164,7 @@ void agent_look_now(struct agent *agent, uint64_t since)
 /* The unit of a fault that is repaired by starting one. */
 static const char *unit_of(enum fault_id id)
 {
-	return id == FAULT_SYSBOX_DEAD ? "sysbox.service" : "docker.service";
+	return id == FAULT_SYSBOX_DEAD ? SYSBOX_SERVICE : "docker.service";
 }
 
 static void run_worker(struct agent *agent, enum fault_id id, enum worker_task task)
@@ -349,7 +349,7 @@ void agent_slot_taken(struct agent *agent)
 {
 	say(SAY_INFO, "a slot of the pool is held: what waited for it is done");
 	/* Sysbox itself is replaced: nothing new shall come to this node until it is proven anew. */
-	if (agent->waits && agent->proven) {
+	if (*agent->until && agent->proven) {
 		agent->proven = false;
 		kube_tell(agent);
 	}
@@ -396,7 +396,7 @@ static void take_drift(struct agent *agent, const struct worker_result *result, 
 		return;
 	}
 	/* A repair of another fault makes changes too: they were that fault; and what was waited for is none. */
-	if (result->changed && !was && agent->made && agent->repairing == FAULT_COUNT && !agent->waits) {
+	if (result->changed && !was && agent->made && agent->repairing == FAULT_COUNT && !*agent->until) {
 		agent_set_fault(agent, FAULT_DRIFT, true,
 			  agent->drift_path[0] ? agent->drift_path : "something nobody told of", since);
 		fault_try(&agent->faults, FAULT_DRIFT, now);
@@ -407,11 +407,10 @@ static void take_drift(struct agent *agent, const struct worker_result *result, 
 /* Another Sysbox is put here later: said once for each thing that it waits for. */
 static void take_waits(struct agent *agent, const struct worker_result *result)
 {
-	agent->waits = result->waits > 0;
 	if (strcmp(agent->until, result->until) == 0)
 		return;
 	(void)snprintf(agent->until, sizeof(agent->until), "%s", result->until);
-	if (!agent->waits)
+	if (!*agent->until)
 		return;
 	say(SAY_INFO, "another Sysbox is put in place later", "waits", agent->until);
 	kube_event(agent, "replacement-waits", agent->until, false);

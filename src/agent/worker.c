@@ -51,7 +51,6 @@ static bool take_left(struct worker_result *result, const char *kind, const char
 	if (strncmp(why, JUDGE_WAITS, strlen(JUDGE_WAITS)) == 0) {
 		const char *until = why + strlen(JUDGE_WAITS);
 
-		result->waits++;
 		result->interrupts |= strcmp(until, JUDGE_SLOT) == 0;
 		(void)snprintf(result->until, sizeof(result->until), "%s", until);
 		return false;

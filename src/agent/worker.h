@@ -16,10 +16,9 @@ struct worker_result {
 	unsigned changed;  /* changes made */
 	unsigned left;	   /* changes that an agent must not make */
 	unsigned masked;   /* of these for a masked unit */
-	unsigned waits;	   /* changes, not among these, that are only made later */
 	char masked_unit[128]; /* the first of them; "" */
-	bool interrupts;   /* some of these or those only without a slot of the pool */
-	char until[160];   /* what the first of those waits for; "" */
+	bool interrupts;   /* some of these, or what waits, only without a slot of the pool */
+	char until[160];   /* what changes wait for, not among these, that are only made later; "": there are none */
 	char message[512]; /* the error, or why something was left; "" */
 	uint64_t ms;
 };

@@ -324,3 +324,18 @@ int host_check(const struct host *host, const char *const *argv,
 {
 	return run_with(spawn_check, host, argv, options, ret, err);
 }
+
+int host_version(const struct host *host, const char *program, struct strbuf *ret, struct error *err)
+{
+	const char *const argv[] = { program, "--version", NULL };
+	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
+	struct spawn_options options = { .timeout_ms = 60000 };
+	int r = host_check(host, argv, &options, &result, err);
+
+	if (r == -ETIMEDOUT)
+		return r;
+	error_clear(err);
+	if (r == 0)
+		strbuf_puts(ret, strbuf_str(&result.out));
+	return 0;
+}

@@ -72,5 +72,10 @@ int host_run(const struct host *host, const char *const *argv, const struct spaw
 /* ... and exit status 0 is required. */
 int host_check(const struct host *host, const char *const *argv,
 	       const struct spawn_options *options, struct spawn_result *ret, struct error *err);
+/*
+ * What `program --version` prints; nothing, where it cannot be run or fails. -ETIMEDOUT: it does not say within a minute,
+ * which on a busy node is no reason to think that it has none. strbuf_release() it.
+ */
+int host_version(const struct host *host, const char *program, struct strbuf *ret, struct error *err);
 
 #endif

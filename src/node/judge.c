@@ -98,7 +98,7 @@ static bool may_start(const struct node *node, const struct plan *plan,
 {
 	if (is_masked(masked_part(&node->host, change->target), why))
 		return false;
-	if (strcmp(change->target, "sysbox.service") != 0)
+	if (strcmp(change->target, SYSBOX_SERVICE) != 0)
 		return true;
 	if (node->spec.agent.restart_sysbox == RESTART_SYSBOX_NEVER)
 		return no(why, "agent.restart_sysbox is 'never'");

@@ -4,7 +4,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "kube/own_node.h"
 #include "node/evict.h"
 #include "sandbox/running.h"
 #include "step/layout.h"
@@ -73,7 +72,7 @@ static bool replaces(const struct plan *plan)
 }
 
 /* Asked again and again, as budgets allow; of one that nobody would make anew there is nothing to wait for. */
-static int empty(struct node *node, const struct kubelet *kubelet, struct error *err)
+static int empty(struct node *node, const struct kubelet *kubelet, struct own_node *self, struct error *err)
 {
 	static const struct timespec PAUSE = { .tv_sec = PAUSE_MS / 1000 };
 	uint64_t until = monotonic_ms() + node->spec.kubernetes.drain_timeout;
@@ -87,7 +86,7 @@ static int empty(struct node *node, const struct kubelet *kubelet, struct error 
 			return r;
 		if (node->spec.agent.replace_sysbox != REPLACE_SYSBOX_DRAIN)
 			return error_set(err, EBUSY, "%zu have come meanwhile", ids.len);
-		r = evict_sandboxes(node, kubelet, &ids, &why);
+		r = evict_sandboxes(node, kubelet, self, &ids, &why);
 		if (r == -EPERM || monotonic_ms() >= until)
 			return error_set(err, EBUSY, "%zu sandboxes run%s%s", ids.len, r < 0 ? ": " : "", why.message);
 		progress_activityf(&node->progress, "draining: %zu sandboxes left", ids.len);
@@ -100,16 +99,15 @@ static int drain(struct node *node, struct error *err)
 	_cleanup_(own_node_release) struct own_node self = OWN_NODE_INIT;
 	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
 	static const struct file_attrs ATTRS = { .mode = 0600 };
-	int r;
+	int r = evict_open(node, &kubelet, &self, err);
 
-	if (kubelet_read(&node->host, &kubelet) == 0 || !kubelet.kubeconfig)
-		return error_set(err, ENOENT, "no kubelet with a kubeconfig runs here");
-	r = own_node_open(&node->host, kubelet.kubeconfig, &self, err);
 	if (r == 0)
+		return error_set(err, ENOENT, "no kubelet with a kubeconfig runs here");
+	if (r > 0)
 		r = host_write(&node->host, MARK, "", 0, &ATTRS, err);
 	if (r == 0)
 		r = own_node_cordon(&self, err);
-	return r < 0 ? r : empty(node, &kubelet, err);
+	return r < 0 ? r : empty(node, &kubelet, &self, err);
 }
 
 void replace_begin(struct node *node, const struct plan *plan)
@@ -128,12 +126,14 @@ void replace_end(struct node *node)
 	_cleanup_(own_node_release) struct own_node self = OWN_NODE_INIT;
 	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
 	struct error ignored = ERROR_INIT;
+	int r;
 
 	if (host_is_rooted(&node->host) || !host_exists(&node->host, MARK))
 		return;
-	/* Taken out of its cluster meanwhile there is nothing to uncordon. */
-	if (kubelet_read(&node->host, &kubelet) > 0 && kubelet.kubeconfig &&
-	    (own_node_open(&node->host, kubelet.kubeconfig, &self, &ignored) < 0 || own_node_uncordon(&self, &ignored) < 0))
-		return;
-	(void)host_remove(&node->host, MARK, &ignored);
+	r = evict_open(node, &kubelet, &self, &ignored);
+	/* 0: taken out of its cluster meanwhile, there is nothing to uncordon. */
+	if (r > 0)
+		r = own_node_uncordon(&self, &ignored);
+	if (r == 0)
+		(void)host_remove(&node->host, MARK, &ignored);
 }

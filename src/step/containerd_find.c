@@ -72,20 +72,14 @@ static int find_unit(struct step_context *ctx, struct containerd_found *ret, str
 	return 0;
 }
 
-/* One that does not say it has none; one that is only slow, on a node that is busy, is no reason to think so. */
 static int find_version(struct step_context *ctx, struct containerd_found *ret, struct error *err)
 {
-	const char *const argv[] = { ret->program, "--version", NULL };
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	struct spawn_options options = { .timeout_ms = 60000 };
-	int r = ret->program ? host_check(ctx->host, argv, &options, &result, err) : -ENOENT;
+	_cleanup_(strbuf_release) struct strbuf said = STRBUF_INIT;
+	int r = ret->program ? host_version(ctx->host, ret->program, &said, err) : 0;
 
-	if (r == -ETIMEDOUT)
-		return r;
-	error_clear(err);
 	if (r == 0)
-		ret->version = containerd_version_of(strbuf_str(&result.out));
-	return 0;
+		ret->version = containerd_version_of(strbuf_str(&said));
+	return r;
 }
 
 /* The folder of an import of all its *.toml, where the drop-in can go; NULL: none, or only of many. free() it. */

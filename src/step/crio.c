@@ -30,23 +30,16 @@ static void found_release(struct found *found)
 
 static int find(struct step_context *ctx, struct found *ret, struct error *err)
 {
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	struct spawn_options options = { .timeout_ms = 60000 };
-	const char *argv[] = { NULL, "--version", NULL };
+	_cleanup_(strbuf_release) struct strbuf said = STRBUF_INIT;
 	int r = crio_kubelet_read(ctx, &ret->kubelet, err);
 
 	ret->program = host_find_program(ctx->host, CRIO_PROGRAM);
 	if (r < 0 || !ret->program)
 		return r;
-	argv[0] = ret->program;
-	r = host_check(ctx->host, argv, &options, &result, err);
-	/* One that is only slow, on a node that is busy, has a version all the same. */
-	if (r == -ETIMEDOUT)
-		return r;
-	error_clear(err);
+	r = host_version(ctx->host, ret->program, &said, err);
 	if (r == 0)
-		ret->version = crio_version_of(strbuf_str(&result.out));
-	return 0;
+		ret->version = crio_version_of(strbuf_str(&said));
+	return r;
 }
 
 static bool is_given(const struct step_context *ctx)

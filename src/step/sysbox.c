@@ -9,8 +9,6 @@
 #include "step/pins.h"
 #include "step/table.h"
 
-#define PACKAGE SYSBOX_PACKAGE
-
 /* Does an installed version of the package ("0.7.1.linux") stand for that release ("0.7.1")? */
 static bool is_release(const char *installed, const char *release)
 {
@@ -37,14 +35,14 @@ static bool is_unpacked(const struct step_context *ctx)
 
 static int read_installed(const struct step_context *ctx, struct installed *ret, struct error *err)
 {
-	const struct package *package = package_db_find(&ctx->facts.packages, PACKAGE);
+	const struct package *package = package_db_find(&ctx->facts.packages, SYSBOX_PACKAGE);
 	_cleanup_json_ json_t *manifest = NULL;
 	const char *version = NULL;
 	int r;
 
 	*ret = (struct installed){ 0 };
 	if (is_unpacked(ctx)) {
-		r = manifest_read(ctx->host, PACKAGE, &manifest, err);
+		r = manifest_read(ctx->host, SYSBOX_PACKAGE, &manifest, err);
 		if (r < 0)
 			return r;
 		version = json_get_string(manifest, "version");
@@ -95,7 +93,7 @@ static int plan_package(struct step_context *ctx, struct plan *plan, struct erro
 {
 	const char *arch = os_deb_arch(&ctx->os);
 	struct package_file deb = {
-		.package = PACKAGE,
+		.package = SYSBOX_PACKAGE,
 		.version = ctx->spec->sysbox.version,
 		.url = ctx->spec->sysbox.url,
 		.file = ctx->spec->sysbox.file,
@@ -316,7 +314,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret
 	if (!now.version)
 		strbuf_puts(ret, now.broken ? "installed in part" : "not installed");
 	else
-		strbuf_printf(ret, "%s %s%s, sysbox-mgr %s", PACKAGE, now.version,
+		strbuf_printf(ret, "%s %s%s, sysbox-mgr %s", SYSBOX_PACKAGE, now.version,
 			      is_unpacked(ctx) ? " unpacked by berth" : "", manager);
 	if (!now.version && !now.broken)
 		*ret_verdict = CHECK_SKIP;
@@ -328,7 +326,7 @@ static int probe(struct step_context *ctx, struct strbuf *ret, enum verdict *ret
 static int verify(struct step_context *ctx, struct report *report, struct error *err)
 {
 	static const char *const UNITS[] = { "sysbox-mgr.service", "sysbox-fs.service",
-					     "sysbox.service" };
+					     SYSBOX_SERVICE };
 
 	if (host_is_rooted(ctx->host)) {
 		report_add(report, "sysbox", CHECK_SKIP, NULL, "a folder runs no Sysbox");

@@ -52,11 +52,16 @@ static bool may(const struct change_kind *kind, const char *target, json_t *want
 	return result;
 }
 
-static void docker(json_int_t running, bool live)
+static void docker_says(json_t *info)
 {
 	json_decref(node.ctx.facts.docker_info);
 	node.ctx.facts.docker_running = true;
-	node.ctx.facts.docker_info = json_pack("{s:I, s:b}", "ContainersRunning", running, "LiveRestoreEnabled", live);
+	node.ctx.facts.docker_info = info;
+}
+
+static void docker(json_int_t running, bool live)
+{
+	docker_says(json_pack("{s:I, s:b}", "ContainersRunning", running, "LiveRestoreEnabled", live));
 }
 
 static void what_is_quiet(void **state)
@@ -216,9 +221,7 @@ static bool may_replace(const char *says)
 
 static void docker_has(json_int_t containers)
 {
-	json_decref(node.ctx.facts.docker_info);
-	node.ctx.facts.docker_running = true;
-	node.ctx.facts.docker_info = json_pack("{s:I}", "Containers", containers);
+	docker_says(json_pack("{s:I}", "Containers", containers));
 }
 
 /* Each reason but the first is a matter of time, and the pool's slot is asked for last. */
