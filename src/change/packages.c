@@ -19,6 +19,12 @@ static int read_db(struct change_context *ctx, struct package_db *ret, struct er
 	return package_db_read(ctx->host, ctx->os->packages, ret, err);
 }
 
+/* What the version of one of the named packages must begin with; NULL: any will do. */
+static const char *version_of(const json_t *want, const char *name)
+{
+	return json_get_string(json_object_get(want, "versions"), name);
+}
+
 static int holds(struct change_context *ctx, const struct change *change, struct error *err)
 {
 	_cleanup_(package_db_release) struct package_db db = { 0 };
@@ -32,7 +38,9 @@ static int holds(struct change_context *ctx, const struct change *change, struct
 	if (r < 0)
 		return r;
 	json_array_foreach(json_object_get(change->want, "packages"), i, value) {
-		if (!package_db_installed(&db, json_string_value(value)))
+		const char *name = json_string_value(value), *version = version_of(change->want, name);
+
+		if (version ? !package_db_has(&db, name, version) : !package_db_installed(&db, name))
 			return 0;
 	}
 	json_array_foreach(json_object_get(change->want, "files"), i, value) {
@@ -54,8 +62,11 @@ static int describe(struct change_context *ctx, const struct change *change, str
 
 	(void)ctx;
 	(void)err;
-	json_array_foreach(json_object_get(change->want, "packages"), i, value)
-		strbuf_printf(out, "+ %s (with what it depends on)\n", json_string_value(value));
+	json_array_foreach(json_object_get(change->want, "packages"), i, value) {
+		const char *name = json_string_value(value), *version = version_of(change->want, name);
+
+		strbuf_printf(out, "+ %s%s%s (with what it depends on)\n", name, version ? " " : "", version ? version : "");
+	}
 	json_array_foreach(json_object_get(change->want, "files"), i, value)
 		package_file_describe(value, out);
 	return 0;

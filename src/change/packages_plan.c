@@ -34,6 +34,16 @@ static int transaction(struct plan *plan, struct change_context *ctx, struct cha
 	return 0;
 }
 
+/* One more package in it. */
+static int add_name(struct plan *plan, struct change_context *ctx, const char *name, struct change **ret, struct error *err)
+{
+	int r = transaction(plan, ctx, ret, err);
+
+	if (r == 0 && json_array_append_new(json_object_get((*ret)->want, "packages"), json_string(name)) < 0)
+		r = error_errno(err, ENOMEM, "plan the package '%s'", name);
+	return r;
+}
+
 int plan_packages(struct plan *plan, struct change_context *ctx, const struct package_db *db,
 		  const char *const *names, const char *why, struct error *err)
 {
@@ -42,37 +52,31 @@ int plan_packages(struct plan *plan, struct change_context *ctx, const struct pa
 
 	(void)why;
 	for (; *names; names++) {
-		int r;
+		int r = package_db_installed(db, *names) ? 0 : add_name(plan, ctx, *names, &change, err);
 
-		if (package_db_installed(db, *names))
-			continue;
-		r = transaction(plan, ctx, &change, err);
 		if (r < 0)
 			return r;
-		if (json_array_append_new(json_object_get(change->want, "packages"),
-					  json_string(*names)) < 0)
-			return error_errno(err, ENOMEM, "plan the package '%s'", *names);
-		added = 1;
+		added += !package_db_installed(db, *names);
 	}
-	return added;
+	return added > 0;
 }
 
 int plan_package_of(struct plan *plan, struct change_context *ctx, const struct package_db *db, const char *name,
 		    const char *version, struct error *err)
 {
-	const char *const names[] = { name, NULL };
-	int r = plan_packages(plan, ctx, db, names, NULL, err);
-	struct change *change;
+	struct change *change = NULL;
 	json_t *versions;
+	int r;
 
-	if (r > 0)
-		r = transaction(plan, ctx, &change, err) < 0 ? -EINVAL : 1;
-	if (r <= 0)
+	if (package_db_has(db, name, version))
+		return 0;
+	r = add_name(plan, ctx, name, &change, err);
+	if (r < 0)
 		return r;
 	if (!json_object_get(change->want, "versions"))
 		(void)json_object_set_new(change->want, "versions", json_object());
 	versions = json_object_get(change->want, "versions");
-	return json_object_set_new(versions, name, json_string(version)) == 0 ? r :
+	return json_object_set_new(versions, name, json_string(version)) == 0 ? 1 :
 		error_errno(err, ENOMEM, "plan the package '%s'", name);
 }
 

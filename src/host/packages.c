@@ -252,6 +252,13 @@ bool package_db_installed(const struct package_db *db, const char *name)
 	return package && package->installed;
 }
 
+bool package_db_has(const struct package_db *db, const char *name, const char *version)
+{
+	const struct package *package = package_db_find(db, name);
+
+	return package && package->installed && package_version_is_of(package->version, version);
+}
+
 /* deb-version(7): '~' before the end, the end before letters, letters before all else. */
 static int order(int c)
 {

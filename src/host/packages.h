@@ -42,6 +42,8 @@ bool package_db_interrupted(const struct host *host);
 /* NULL when the database does not know it. */
 const struct package *package_db_find(const struct package_db *db, const char *name);
 bool package_db_installed(const struct package_db *db, const char *name);
+/* ... and of a version that package_version_is_of() this one. */
+bool package_db_has(const struct package_db *db, const char *name, const char *version);
 
 /* dpkg's order of versions (deb-version(7)): negative, 0, positive. */
 int package_version_compare(const char *a, const char *b);

@@ -3,6 +3,7 @@
 #include "change/failures.h"
 #include "change/manifest.h"
 #include "change/masked.h"
+#include "engine/crio.h"
 #include "node/replace.h"
 #include "step/layout.h"
 
@@ -45,19 +46,42 @@ static bool never_move(const struct node *node, const struct plan *plan,
 	return no(why, "data is only moved when somebody asks: berth install");
 }
 
-/* What is missing is installed; what is there is replaced only when somebody asks, and Sysbox where the settings say so. */
+static bool may_interrupt(const struct node *node, char why[static JUDGE_WHY_MAX])
+{
+	return node->interrupts || no(why, JUDGE_INTERRUPTS);
+}
+
+/*
+ * One in another's place: Sysbox where the settings say so, CRI-O behind its kubelet, whose pods go on. All else only when
+ * somebody asks.
+ */
+static bool may_replace(const struct node *node, const char *package, char why[static JUDGE_WHY_MAX])
+{
+	if (strcmp(package, SYSBOX_PACKAGE) == 0)
+		return replace_may(node, why);
+	return strcmp(package, node->spec.crio.package) == 0 ? may_interrupt(node, why) : no(why, JUDGE_REPLACED);
+}
+
+/* What is missing is installed; what is there is only replaced where that is said. */
 static bool may_install(const struct node *node, const struct plan *plan,
 			const struct change *change, char why[static JUDGE_WHY_MAX])
 {
-	const json_t *file;
+	const struct package_db *db = &node->ctx.facts.packages;
+	const json_t *item;
 	size_t i;
 
 	(void)plan;
-	json_array_foreach (json_object_get(change->want, "files"), i, file) {
-		const char *package = json_get_string(file, "package");
+	json_array_foreach (json_object_get(change->want, "files"), i, item) {
+		const char *package = json_get_string(item, "package");
 
-		if (package && package_db_installed(&node->ctx.facts.packages, package))
-			return strcmp(package, SYSBOX_PACKAGE) == 0 ? replace_may(node, why) : no(why, JUDGE_REPLACED);
+		if (package && package_db_installed(db, package) && !may_replace(node, package, why))
+			return false;
+	}
+	json_array_foreach (json_object_get(change->want, "packages"), i, item) {
+		const char *package = json_string_value(item);
+
+		if (package && package_db_installed(db, package) && !may_replace(node, package, why))
+			return false;
 	}
 	return true;
 }
@@ -115,7 +139,7 @@ static bool may_stop(const struct node *node, const struct plan *plan,
 
 	(void)plan;
 	if (json_get_bool(change->want, "replaced", false))
-		return replace_may(node, why);
+		return strcmp(change->target, CRIO_UNIT) == 0 ? may_interrupt(node, why) : replace_may(node, why);
 	if (strcmp(change->target, "docker.service") != 0)
 		return no(why, "it would stop under sandboxes");
 	/* One that still runs would not come back. */
@@ -131,7 +155,7 @@ static bool may_stop(const struct node *node, const struct plan *plan,
 		return no(why, "running containers would stop");
 	if (!json_get_bool(info, "LiveRestoreEnabled", false))
 		return no(why, "running containers would stop: this Docker runs without live-restore");
-	return node->interrupts || no(why, JUDGE_INTERRUPTS);
+	return may_interrupt(node, why);
 }
 
 static bool was_tried_enough(const struct node *node, const struct change *change)
@@ -165,7 +189,7 @@ static bool may_switch(const struct node *node, const struct plan *plan,
 	if (!json_get_bool(change->want, "drain", false) && !json_get_bool(change->want, "there", false))
 		return !node->journal.ever_verified ||
 		       no(why, "its kubelet is only moved when somebody asks: berth install, or crio.kubelet: drain");
-	return node->interrupts || no(why, JUDGE_INTERRUPTS);
+	return may_interrupt(node, why);
 }
 
 bool judge_change(const struct node *node, const struct plan *plan, const struct change *change,

@@ -4,9 +4,9 @@
 
 #include "base/strbuf.h"
 #include "base/timestamp.h"
+#include "step/sandbox.h"
 
-#define OWN_REPOSITORY "berth-verify:" /* sandbox.c loads and removes it */
-#define SHORT_ID       12
+#define SHORT_ID 12
 
 void prune_images_release(struct prune_images *images)
 {
@@ -140,7 +140,7 @@ static bool to_be_kept(const json_t *object)
 static bool is_own(const struct strv *tags)
 {
 	strv_foreach (tags, i, tag) {
-		if (strncmp(tag, OWN_REPOSITORY, strlen(OWN_REPOSITORY)) == 0)
+		if (strncmp(tag, SANDBOX_NAME ":", sizeof(SANDBOX_NAME)) == 0)
 			return true;
 	}
 	return false;

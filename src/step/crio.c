@@ -4,9 +4,9 @@
  */
 #include "engine/crio.h"
 
-#include "change/packages.h"
 #include "engine/containerd.h"
 #include "step/crio_kubelet.h"
+#include "step/crio_package.h"
 #include "step/crio_registries.h"
 #include "step/kube_engine.h"
 #include "step/layout.h"
@@ -42,37 +42,14 @@ static int find(struct step_context *ctx, struct found *ret, struct error *err)
 	return r;
 }
 
-static bool is_given(const struct step_context *ctx)
+static struct crio_package package_of(const struct found *found)
 {
-	return *ctx->spec->crio.url || *ctx->spec->crio.file;
-}
-
-static void check_candidate(struct step_context *ctx, const char *minor, struct report *report)
-{
-	const char *name = ctx->spec->crio.package;
-	_cleanup_free_ char *there = NULL;
-	struct error why = ERROR_INIT;
-	int r = packages_candidate(&ctx->change, name, &there, &why);
-
-	if (r == -EAGAIN || (there && package_version_is_of(there, minor)))
-		return;
-	report_add(report, "crio.package", CHECK_FAIL, ctx->os.packages == PACKAGES_APT ?
-		   "configure CRI-O's repository of that version (https://github.com/cri-o/packaging), or name the package in "
-		   "crio.file, or in crio.url and crio.sha256" :
-		   "configure CRI-O's repository of that version: https://github.com/cri-o/packaging",
-		   "no repository of this host has %s %s, the kubelet's minor version%s%s", name, minor,
-		   there ? ", but " : r < 0 ? ": " : "", there ? there : r < 0 ? why.message : "");
-}
-
-static void check_package(struct step_context *ctx, const struct found *found, struct report *report)
-{
-	if (is_given(ctx) && ctx->os.packages != PACKAGES_APT)
-		report_add(report, "crio.package", CHECK_FAIL, "configure a repository that has it, and leave crio.url and "
-			   "crio.file empty", "'%s' takes no Debian package", ctx->os.id);
-	else if (*ctx->spec->crio.url && !*ctx->spec->crio.sha256)
-		report_add(report, "crio.package", CHECK_FAIL, "set crio.sha256", "crio.url needs the package's SHA-256");
-	else if (!is_given(ctx) && !ctx->change.bundle_dir)
-		check_candidate(ctx, found->kubelet.minor, report);
+	return (struct crio_package){
+		.there = found->program,
+		.version = found->version,
+		.minor = found->kubelet.minor,
+		.follows = found->kubelet.on_crio && found->kubelet.moved,
+	};
 }
 
 /* What the node's containerd says, which serves the kubelet until now: CRI-O goes on with the same. */
@@ -143,45 +120,36 @@ static void check_mirrors(struct step_context *ctx, const struct found *found, s
 			   "not carried over to CRI-O: only what is in its config_path is", registry);
 }
 
+static void check_version(const struct found *found, struct report *report)
+{
+	if (!found->version || package_version_compare(found->version, CRIO_OLDEST) < 0)
+		report_add(report, "crio.version", CHECK_FAIL, "upgrade CRI-O (with the node drained), or set engine: docker",
+			   "CRI-O %s cannot run pods in a user namespace of their own: it takes " CRIO_OLDEST " or newer",
+			   found->version ? found->version : "of an unknown version");
+	else if (!found->kubelet.on_crio && !package_version_is_of(found->version, found->kubelet.minor))
+		report_add(report, "crio.version", CHECK_FAIL, "install CRI-O of the same minor version, or remove this one",
+			   "CRI-O %s is here, and the kubelet is %s: they must be of one minor version", found->version,
+			   found->kubelet.version);
+	else
+		report_add(report, "crio.version", CHECK_PASS, NULL, "CRI-O %s", found->version);
+}
+
 static int check(struct step_context *ctx, struct report *report, struct error *err)
 {
 	_cleanup_(found_release) struct found found = { 0 };
+	struct crio_package package;
 	int r = find(ctx, &found, err);
 
 	if (r < 0)
 		return r;
 	if (!crio_kubelet_check(ctx, &found.kubelet, report))
 		return 0;
-	if (!found.program)
-		check_package(ctx, &found, report);
-	else if (!found.version || package_version_compare(found.version, CRIO_OLDEST) < 0)
-		report_add(report, "crio.version", CHECK_FAIL, "upgrade CRI-O (with the node drained), or set engine: docker",
-			   "CRI-O %s cannot run pods in a user namespace of their own: it takes " CRIO_OLDEST " or newer",
-			   found.version ? found.version : "of an unknown version");
-	else if (!found.kubelet.on_crio && !package_version_is_of(found.version, found.kubelet.minor))
-		report_add(report, "crio.version", CHECK_FAIL, "install CRI-O of the same minor version, or remove this one",
-			   "CRI-O %s is here, and the kubelet is %s: they must be of one minor version", found.version,
-			   found.kubelet.version);
-	else
-		report_add(report, "crio.version", CHECK_PASS, NULL, "CRI-O %s", found.version);
+	package = package_of(&found);
+	crio_package_check(ctx, &package, report);
+	if (found.program)
+		check_version(&found, report);
 	check_mirrors(ctx, &found, report);
 	return 0;
-}
-
-static int plan_package(struct step_context *ctx, const struct found *found, struct plan *plan, struct error *err)
-{
-	const struct package_file deb = {
-		.package = ctx->spec->crio.package,
-		.version = found->kubelet.minor,
-		.url = ctx->spec->crio.url,
-		.file = ctx->spec->crio.file,
-		.sha256 = ctx->spec->crio.sha256,
-	};
-
-	/* What a bundle has, it has in its repository. */
-	return is_given(ctx) && !ctx->change.bundle_dir ? plan_package_file(plan, &ctx->change, &deb, "CRI-O", err) :
-			       plan_package_of(plan, &ctx->change, &ctx->facts.packages, ctx->spec->crio.package,
-					       found->kubelet.minor, err);
 }
 
 /* Written once, while the kubelet is still on its old engine: who makes cgroups, the pause image, and mirrors. */
@@ -219,24 +187,57 @@ static int plan_handler(struct step_context *ctx, const struct found *found, str
 		      error_errno(err, ENOMEM, "plan CRI-O's handler");
 }
 
+/* Its file was replaced under it, by a run that was cut off then or by somebody else. */
+static bool runs_removed_file(struct step_context *ctx)
+{
+	static const char GONE[] = " (deleted)";
+	_cleanup_free_ char *path = NULL, *program = NULL;
+	const struct unit_state *unit;
+	size_t len;
+
+	if (context_unit(&ctx->change, CRIO_UNIT, &unit, NULL) < 0 || unit->main_pid <= 0)
+		return false;
+	path = xasprintf("/proc/%d/exe", unit->main_pid);
+	if (!path || host_readlink(ctx->host, path, &program) < 0)
+		return false;
+	len = strlen(program);
+	return len > strlen(GONE) && strcmp(program + len - strlen(GONE), GONE) == 0;
+}
+
+/* At once, not for the time of the transaction: no pod starts meanwhile, and those that run go on. */
+static int plan_start(struct step_context *ctx, bool anew, struct plan *plan, struct error *err)
+{
+	int r = 0;
+
+	if (anew)
+		r = plan_add(plan, &ctx->change, &change_stop, CRIO_UNIT, json_pack("{s:b}", "replaced", 1),
+			     CRIO_UNIT " for a second; its pods go on", "another version was put in its place", err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_enable, CRIO_UNIT, json_object(), NULL, NULL, err);
+	return r < 0 ? r : plan_add(plan, &ctx->change, &change_start, CRIO_UNIT,
+				    anew ? json_pack("{s:b}", "again", 1) : json_object(), NULL, NULL, err);
+}
+
 static int plan_crio(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	_cleanup_(found_release) struct found found = { 0 };
+	struct crio_package package;
+	bool replaced;
 	int r = find(ctx, &found, err);
 
 	if (r < 0)
 		return r;
 	if (!found.kubelet.there)
 		return error_set(err, EOPNOTSUPP, "no kubelet runs on this node to give CRI-O's pods to");
-	r = found.program ? 0 : plan_package(ctx, &found, plan, err);
+	package = package_of(&found);
+	r = crio_package_plan(ctx, &package, plan, err);
+	replaced = r > 0 && found.program;
 	if (r >= 0)
 		r = plan_node_conf(ctx, &found, plan, err);
 	if (r >= 0)
 		r = plan_handler(ctx, &found, plan, err);
 	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_enable, CRIO_UNIT, json_object(), NULL, NULL, err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_start, CRIO_UNIT, json_object(), NULL, NULL, err);
+		r = plan_start(ctx, found.kubelet.on_crio && (replaced || runs_removed_file(ctx)), plan, err);
 	return r < 0 ? r : crio_kubelet_plan(ctx, &found.kubelet, plan, err);
 }
 

@@ -7,7 +7,7 @@
 #include "step/layout.h"
 #include "step/embedded.h"
 
-#define IMAGE	  "berth-verify:probe"
+#define IMAGE	  SANDBOX_NAME ":probe"
 #define DEADLINE  120000 /* ms; a first start is slow on a busy machine */
 
 static const char REMEDY[] = "docker run --rm --runtime=sysbox-runc IMAGE tells more; journalctl -u "
@@ -84,13 +84,9 @@ void sandbox_judge(const json_t *probe, bool stand_in, struct report *report)
 
 static bool is_stand_in(struct step_context *ctx)
 {
-	static const char *const ARGV[] = { SYSBOX_RUNC, "--version", NULL };
-	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
-	struct spawn_options options = { .timeout_ms = 20000 };
+	_cleanup_(strbuf_release) struct strbuf said = STRBUF_INIT;
 
-	return host_run(ctx->host, ARGV, &options, &result, NULL) == 0 &&
-	       (strstr(strbuf_str(&result.out), "stand-in") ||
-		strstr(strbuf_str(&result.err), "stand-in"));
+	return host_version(ctx->host, SYSBOX_RUNC, &said, NULL) == 0 && strstr(strbuf_str(&said), "stand-in");
 }
 
 static int load_image(const struct docker *docker, struct error *err)

@@ -4,6 +4,7 @@ import email.utils
 import fnmatch
 import http.server
 import posixpath
+import re
 import threading
 import time
 import urllib.parse
@@ -28,6 +29,9 @@ class Fault:
 class Repository:
     """Serves folder *debian* below /debian/ and whatever is published; always on 127.0.0.1.
 
+    A client that takes it for its proxy gets the same: of a URL only the path is looked at. The rest of a file is sent
+    where it is asked for.
+
     Fault modes:
       down       the connection is closed without an answer
       error      status 500
@@ -47,6 +51,7 @@ class Repository:
         self._lock = threading.Lock()
         self._healed = threading.Event()
         self.requests = []
+        self.resumed = []  # (path, first byte)
         handler = type("Handler", (_Handler,), {"repository": self})
         self._server = _Server(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True,
@@ -156,20 +161,29 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _send(self, found, fault, with_body):
         body = found if isinstance(found, bytes) else found.read_bytes()
-        if not isinstance(found, bytes):
-            modified = email.utils.formatdate(int(found.stat().st_mtime), usegmt=True)
-            if fault is None and self.headers.get("If-Modified-Since") == modified:
-                self.send_response(304)
-                self.end_headers()
-                return
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
+        modified = "" if isinstance(found, bytes) else email.utils.formatdate(int(found.stat().st_mtime), usegmt=True)
+        if modified and fault is None and self.headers.get("If-Modified-Since") == modified:
+            self.send_response(304)
+            self.end_headers()
+            return
+        first = self._first_byte(modified, len(body))
+        self.send_response(206 if first else 200)
+        if first:
+            self.repository.resumed.append((self.path, first))
+            self.send_header("Content-Range", f"bytes {first}-{len(body) - 1}/{len(body)}")
+        self.send_header("Content-Length", str(len(body) - first))
         self.send_header("Content-Type", "application/octet-stream")
-        if not isinstance(found, bytes):
+        if modified:
             self.send_header("Last-Modified", modified)
         self.end_headers()
         if with_body:
-            self._send_body(body, fault)
+            self._send_body(body[first:], fault)
+
+    def _first_byte(self, modified, size):
+        """Of the rest that is asked for, 0: all of it; another file than before is sent whole."""
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        same = self.headers.get("If-Range", modified) == modified
+        return int(asked[1]) if asked and same and int(asked[1]) < size else 0
 
     def _send_body(self, body, fault):
         mode = fault.mode if fault else None

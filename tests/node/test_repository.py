@@ -21,10 +21,10 @@ def server(tmp_path):
     repository.close()
 
 
-def fetch(server, path="/debian/file", timeout=10):
+def fetch(server, path="/debian/file", timeout=10, headers=None):
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers or {})
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
@@ -44,6 +44,17 @@ def test_publishes_more(server, tmp_path):
     server.publish("/c", tmp_path / "secret")
     assert fetch(server, "/a/b.deb") == (200, b"bytes")
     assert fetch(server, "/c") == (200, b"not for guests")
+
+
+def test_as_a_proxy(server):
+    assert fetch(server, "http://archive.test/debian/file") == (200, BODY)
+
+
+def test_the_rest_of_a_file(server):
+    assert fetch(server, headers={"Range": "bytes=1000-"}) == (206, BODY[1000:])
+    assert fetch(server, headers={"Range": f"bytes={len(BODY)}-"}) == (200, BODY)
+    assert fetch(server, headers={"Range": "bytes=1000-", "If-Range": "Thu, 01 Jan 1970 00:00:00 GMT"}) == (200, BODY)
+    assert server.resumed == [("/debian/file", 1000)]
 
 
 def test_errors(server):

@@ -1,6 +1,7 @@
 #include "step_fixture.h"
 
 #include "change/failures.h"
+#include "engine/crio.h"
 #include "node/judge.h"
 #include "sandbox/pool_dirs.h"
 #include "sandbox/record.h"
@@ -214,6 +215,26 @@ static void packages_are_not_replaced(void **state)
 	package_db_release(&node.ctx.facts.packages);
 }
 
+/* Behind its kubelet; its pods go on, and a slot of the pool is all it takes. */
+static void crio_is_replaced_with_a_slot(void **state)
+{
+	static const char STATUS[] =
+		"Package: cri-o\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1.34.0-1.1\n\n";
+	_cleanup_json_ json_t *stop = json_pack("{s:b}", "replaced", 1), *named = json_pack("{s:[s]}", "packages", "cri-o"),
+			      *file = json_pack("{s:[{s:s}]}", "files", "package", "cri-o");
+
+	must(package_db_parse(STATUS, strlen(STATUS), &node.ctx.facts.packages, &must_err));
+	for (int slot = 0; slot < 2; slot++) {
+		const char *says = slot ? "" : JUDGE_INTERRUPTS;
+
+		node.interrupts = slot;
+		assert_int_equal(may(&change_packages, "packages", json_incref(named), says), slot);
+		assert_int_equal(may(&change_packages, "packages", json_incref(file), says), slot);
+		assert_int_equal(may(&change_stop, CRIO_UNIT, json_incref(stop), says), slot);
+	}
+	package_db_release(&node.ctx.facts.packages);
+}
+
 static bool may_replace(const char *says)
 {
 	return may(&change_stop, SYSBOX_SERVICE, json_pack("{s:b}", "replaced", 1), says);
@@ -321,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(sysbox_is_not_started_without_one_half, setup, teardown),
 		cmocka_unit_test_setup_teardown(masks_are_counted, setup, teardown),
 		cmocka_unit_test_setup_teardown(packages_are_not_replaced, setup, teardown),
+		cmocka_unit_test_setup_teardown(crio_is_replaced_with_a_slot, setup, teardown),
 		cmocka_unit_test_setup_teardown(sysbox_is_replaced_where_no_sandbox_loses, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_stops_with_another_goes_with_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_plan_is_sifted, setup, teardown),

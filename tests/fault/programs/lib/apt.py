@@ -59,7 +59,9 @@ def resolve(packages, items, again=False):
             package = dpkg.load(item) if "/" in item else find(item)
         except dpkg.BadPackage:
             raise Failure(f"E: Invalid archive signature\nE: Unable to read {item}", 100) from None
-        if dpkg.state(packages, package.name) != "installed" or "/" in item or again:
+        is_new = dpkg.state(packages, package.name) != "installed" or \
+            packages[package.name]["Version"] != package.fields["Version"]
+        if is_new or "/" in item or again:
             chosen[package.name] = package
 
     def there(name):

@@ -174,10 +174,16 @@ def dump(folder):
             say()
 
 
+def package_version():
+    """Of the package that it is from, as far as dpkg knows of one."""
+    found = re.search(r"(?ms)^Package: cri-o\n.*?^Version: ([\d.]+)", read("/var/lib/dpkg/status", ""))
+    return found[1] if found else "1.34.0"
+
+
 def main(arguments):
     words = list(arguments)
     if words == ["--version"]:
-        number = read(VERSION, "1.34.0\n").strip()
+        number = read(VERSION, package_version()).strip()
         say(f"crio version {number}\nVersion:        {number}\nGitCommit:      unknown" if number else "crio: unknown")
     elif words[:1] == ["--config-dir"] and words[2:] == ["config"]:
         dump(words[1])
