@@ -4,7 +4,7 @@
  */
 #include "engine/crio.h"
 
-#include "engine/containerd.h"
+#include "step/crio_carried.h"
 #include "step/crio_kubelet.h"
 #include "step/crio_package.h"
 #include "step/crio_registries.h"
@@ -52,67 +52,13 @@ static struct crio_package package_of(const struct found *found)
 	};
 }
 
-/* What the node's containerd says, which serves the kubelet until now: CRI-O goes on with the same. */
-struct carried {
-	char *pause;	  /* the image that every pod has */
-	char *registries; /* folder of mirrors */
-	struct strv left; /* registries of which its own config has more, in the old way: that is not carried */
-};
-
-static void carried_release(struct carried *carried)
-{
-	strv_release(&carried->left);
-	free(carried->pause);
-	free(carried->registries);
-}
-
-/* Where containerd's dump has them: since 2.0, and before. */
-static const struct {
-	const char *pause_table, *pause, *registry_table;
-} CARRIED[] = {
-	{ "plugins.'io.containerd.cri.v1.images'.pinned_images", "sandbox", "plugins.'io.containerd.cri.v1.images'.registry" },
-	{ "plugins.'io.containerd.grpc.v1.cri'", "sandbox_image", "plugins.'io.containerd.grpc.v1.cri'.registry" },
-};
-
-/* Mirrors, and who one is to them, as they were written before there was a config_path. */
-static void find_left(const char *dump, const char *registry_table, struct strv *ret)
-{
-	static const char *const BELOW[] = { "mirrors", "configs", "auths" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(BELOW); i++) {
-		_cleanup_free_ char *table = xasprintf("%s.%s", registry_table, BELOW[i]);
-
-		if (table)
-			(void)containerd_dump_tables(dump, table, ret);
-	}
-}
-
-static void carried_read(struct step_context *ctx, struct carried *ret)
-{
-	_cleanup_free_ char *program = host_find_program(ctx->host, "containerd"), *dump = NULL;
-	struct error ignored = ERROR_INIT;
-
-	if (!program || containerd_dump(ctx->host, program, CONTAINERD_CONFIG, &dump, &ignored) < 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(CARRIED); i++) {
-		/* A list of folders; by default "/etc/containerd/certs.d:/etc/docker/certs.d". */
-		_cleanup_free_ char *folders = containerd_dump_value(dump, CARRIED[i].registry_table, "config_path");
-
-		if (!ret->pause)
-			ret->pause = containerd_dump_value(dump, CARRIED[i].pause_table, CARRIED[i].pause);
-		if (!ret->registries && folders && *folders == '/')
-			ret->registries = strndup(folders, strcspn(folders, ":"));
-		find_left(dump, CARRIED[i].registry_table, &ret->left);
-	}
-}
-
 static void check_mirrors(struct step_context *ctx, const struct found *found, struct report *report)
 {
-	_cleanup_(carried_release) struct carried carried = { 0 };
+	_cleanup_(crio_carried_release) struct crio_carried carried = CRIO_CARRIED_INIT;
 
 	if (found->kubelet.on_crio)
 		return;
-	carried_read(ctx, &carried);
+	crio_carried_read(ctx, &carried);
 	crio_registries_check(ctx, carried.registries, report);
 	strv_foreach (&carried.left, i, registry)
 		report_add(report, "crio.mirrors", CHECK_WARN, "write it into /etc/containers/registries.conf.d in CRI-O's way, or "
@@ -152,24 +98,30 @@ static int check(struct step_context *ctx, struct report *report, struct error *
 	return 0;
 }
 
-/* Written once, while the kubelet is still on its old engine: who makes cgroups, the pause image, and mirrors. */
+/* Written once, while the kubelet is still on its old engine: who makes cgroups, the pause image, CNI's folders, and mirrors. */
 static int plan_node_conf(struct step_context *ctx, const struct found *found, struct plan *plan, struct error *err)
 {
 	const char *driver = found->kubelet.kubelet.cgroup_driver;
 	bool cgroupfs = driver && strcmp(driver, "cgroupfs") == 0;
-	_cleanup_(carried_release) struct carried carried = { 0 };
+	_cleanup_(crio_carried_release) struct crio_carried carried = CRIO_CARRIED_INIT;
 	_cleanup_(strbuf_release) struct strbuf text = STRBUF_INIT;
 	int r;
 
 	if (found->kubelet.on_crio)
 		return 0;
-	carried_read(ctx, &carried);
+	crio_carried_read(ctx, &carried);
 	strbuf_printf(&text, "# Written by berth: as the engine had it that this node's kubelet used before.\n"
 		      "[crio.runtime]\n"
 		      "cgroup_manager = \"%s\"\n"
 		      "%s", cgroupfs ? "cgroupfs" : "systemd", cgroupfs ? "conmon_cgroup = \"pod\"\n" : "");
 	if (carried.pause && *carried.pause)
 		strbuf_printf(&text, "\n[crio.image]\npause_image = \"%s\"\n", carried.pause);
+	if (carried.network_dir || carried.plugin_dirs)
+		strbuf_puts(&text, "\n[crio.network]\n");
+	if (carried.network_dir)
+		strbuf_printf(&text, "network_dir = \"%s\"\n", carried.network_dir);
+	if (carried.plugin_dirs)
+		strbuf_printf(&text, "plugin_dirs = %s\n", carried.plugin_dirs);
 	r = plan_file(plan, &ctx->change, NODE_CONF, strbuf_str(&text), 0644, "as the node had it", err);
 	return r < 0 ? r : crio_registries_plan(ctx, carried.registries, plan, err);
 }

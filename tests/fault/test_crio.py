@@ -144,6 +144,27 @@ def test_who_makes_cgroups(make, driver, manager):
     uninstalls(machine)
 
 
+# Debian's containerd has its plugins elsewhere; a list since 2.1, one folder before.
+@pytest.mark.parametrize(("name", "changes", "network"), [
+    ("crio-kubeadm", {}, {}),
+    ("crio-kubeadm", {"bin_dirs = ['/opt/cni/bin']": "bin_dirs = ['/usr/lib/cni', '/opt/cni/bin']"},
+     {"plugin_dirs": ["/usr/lib/cni", "/opt/cni/bin"]}),
+    ("crio-kubeadm", {"bin_dir = ''": "bin_dir = '/usr/lib/cni'", "bin_dirs = ['/opt/cni/bin']": "bin_dirs = []",
+                      "conf_dir = '/etc/cni/net.d'": "conf_dir = '/etc/cni/mine'"},
+     {"plugin_dirs": ["/usr/lib/cni"], "network_dir": "/etc/cni/mine"}),
+    ("crio-eks-ubuntu", {'bin_dir = "/opt/cni/bin"': 'bin_dir = "/usr/lib/cni"'}, {"plugin_dirs": ["/usr/lib/cni"]}),
+])
+def test_cni_of_the_node(make, name, changes, network):
+    text = (roots.DATA / name / "config.toml").read_text(encoding="utf-8")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    machine = make(name, files={nodes.CONFIG: text})
+    installs(machine)
+    assert dump(machine).get("network") == network
+    uninstalls(machine)
+
+
 def with_mirrors(make, name, **hosts):
     """Where its containerd looks for them by its own config; each by its registry."""
     folder = "/etc/containerd/certs.d"

@@ -43,7 +43,7 @@ _FILES = {"etc/crio/crio.conf.d/10-crio.conf": _CONFIG,
 
 @functools.cache
 def package(version=f"{VERSION}-1.1", **changes):
-    """The path of a package of that version; *changes* are texts of files in it, by a name's last part."""
+    """The path of a package of that version, whose program says it; *changes* are texts of files in it, by path."""
     programs = [parts.binary(name) for name in _PROGRAMS]
     key = fingerprint(version, [p.parent.name for p in programs], _PROGRAMS, _FILES, changes)
 
@@ -52,6 +52,7 @@ def package(version=f"{VERSION}-1.1", **changes):
             tree = Path(top)
             for program, path in zip(programs, _PROGRAMS.values(), strict=True):
                 _write(tree / path, program.read_bytes(), 0o755)
+            _say(tree / _PROGRAMS["crio"], version.split("-")[0])
             for path, text in _FILES.items():
                 _write(tree / path, text.encode(), 0o644)
             for path, text in changes.items():
@@ -61,6 +62,12 @@ def package(version=f"{VERSION}-1.1", **changes):
                            check=True, capture_output=True)
 
     return build_once(cache_dir() / "cri-o" / key, make) / "cri-o.deb"
+
+
+def _say(program, number):
+    """There is one CRI-O here: an earlier one is the same with another number in it."""
+    assert len(number) == len(VERSION), f"{number} does not fit in the place of {VERSION}"
+    program.write_bytes(program.read_bytes().replace(VERSION.encode(), number.encode()))
 
 
 def _write(path, content, mode):

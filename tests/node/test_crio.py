@@ -3,6 +3,7 @@
 import json
 import tomllib
 
+import agent_host
 import berth_host
 import crio_package
 import kubelet_host
@@ -217,6 +218,52 @@ def test_a_kubelet_that_used_it_all_along(node_factory, control_plane):
     assert running_handler(node) == "/opt/other-runc"
     assert node.run("find /etc/crio /etc/systemd/system -type f | xargs sha256sum").stdout == before
     assert init_pid(worker, "bystander") == pid and worker.restarts("bystander") == 0
+
+
+EARLIER = "/root/earlier.deb"
+
+
+def goes_back(worker):
+    """As if the kubelet had been upgraded since its CRI-O came."""
+    worker.node.run(["dpkg", "--install", EARLIER], timeout=300)
+    worker.node.run("systemctl restart crio", timeout=300)
+    worker.until(lambda: "1.33" in worker.object()["status"]["nodeInfo"]["containerRuntimeVersion"], 120, "an earlier CRI-O")
+
+
+def runs_later_one(worker):
+    return crio_package.VERSION in worker.object()["status"]["nodeInfo"]["containerRuntimeVersion"]
+
+
+def test_it_follows_its_kubelet(node_factory, control_plane):
+    """Replaced by an install, and by an agent; what runs goes on, sandbox or not."""
+    worker = new_worker(node_factory, control_plane, "worker-behind")
+    node = worker.node
+    put_berth(node)
+    node.put(crio_package.package(version="1.33.2-1.1"), EARLIER)
+    berth_host.install(node)
+    worker.cluster.kubectl("taint", "node", worker.name, f"{TAINT}-")
+    worker.apply(CLASS)
+    worker.run_pod(sandbox("box", disk="100M"))
+    pid = init_pid(worker, "box")
+    goes_back(worker)
+    plan = node.run(["berth", "plan"], check=False, timeout=300).stdout
+    assert "crio.service for a second; its pods go on" in plan and "cordoned" not in plan, plan
+    berth_host.install(node)
+    worker.until(lambda: runs_later_one(worker), 120, "the CRI-O of its minor version")
+    assert "Nothing to do" in berth_host.install(node).stdout
+
+    goes_back(worker)
+    node.run(["berth", "agent", "--install-unit"], timeout=berth_host.INSTALL_TIMEOUT)
+    worker.until(lambda: runs_later_one(worker), 900, "the agent's CRI-O of its minor version")
+    agent_host.until_ready(node)
+    print(agent_host.log(node)[-2000:])
+    assert init_pid(worker, "box") == pid and worker.restarts("box") == 0
+    assert worker.exec("box", "true").returncode == 0
+    assert "No space left" in fill(worker, "box", "/var/lib/docker/big", 150)
+    worker.delete_pod("box")
+    node.run(["berth", "uninstall"], timeout=1800)
+    worker.wait_ready()
+    assert runtime(worker) == "containerd" and node.run("command -v crio", check=False).stdout == ""
 
 
 @pytest.mark.parametrize("version", ["1.33.2-1.1"])
