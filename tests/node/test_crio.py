@@ -220,6 +220,27 @@ def test_a_kubelet_that_used_it_all_along(node_factory, control_plane):
     assert init_pid(worker, "bystander") == pid and worker.restarts("bystander") == 0
 
 
+def test_from_debians_containerd(node_factory, control_plane):
+    """Too old for sandboxes, with CNI's plugins in a folder of Debian's own: CRI-O goes on with them."""
+    worker = kubelet_host.start(node_factory, control_plane, name="worker-debian", engine="containerd-debian",
+                                flags=[f"--register-with-taints={TAINT}"])
+    node = worker.node
+    node.run("mkdir -p /usr/lib/cni && mv /opt/cni/bin/* /usr/lib/cni && "
+             "sed -i s,/opt/cni/bin,/usr/lib/cni, /etc/containerd/config.toml && systemctl restart containerd", timeout=300)
+    worker.wait_ready()
+    put_berth(node)
+    berth_host.install(node)
+    assert runtime(worker) == "cri-o"
+    worker.cluster.kubectl("taint", "node", worker.name, f"{TAINT}-")
+    worker.apply(CLASS)
+    worker.run_pod(sandbox("box", disk="100M"))
+    assert "No space left" in fill(worker, "box", "/var/lib/docker/big", 150)
+    worker.delete_pod("box")
+    node.run(["berth", "uninstall"], timeout=1800)
+    worker.wait_ready()
+    assert runtime(worker) == "containerd"
+
+
 EARLIER = "/root/earlier.deb"
 
 
