@@ -188,6 +188,7 @@ extern const struct change_kind change_pool_dir;   /* a directory of the pool */
 extern const struct change_kind change_enforce;	   /* limits of the mounted pool enforced */
 extern const struct change_kind change_handler;	   /* a runtime handler of the node's containerd */
 extern const struct change_kind change_crio_handler; /* a runtime handler of CRI-O */
+extern const struct change_kind change_crio_restart; /* CRI-O restarted by the file that is in its place */
 extern const struct change_kind change_kubelet_switch; /* the kubelet on another engine */
 extern const struct change_kind change_move;	   /* a directory's content moved into the pool */
 

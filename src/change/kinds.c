@@ -11,6 +11,7 @@ static const struct {
 	{ &change_pool, "format" },	 { &change_pool_dir, "make" }, { &change_move, "move" },
 	{ &change_unpack, "unpack" },	 { &change_enforce, "enforce" },
 	{ &change_handler, "add" },	 { &change_crio_handler, "add" }, { &change_kubelet_switch, "switch" },
+	{ &change_crio_restart, "restart" },
 };
 
 int change_undo_nothing(struct change_context *ctx, const struct change_record *record,

@@ -3,7 +3,6 @@
 #include "change/failures.h"
 #include "change/manifest.h"
 #include "change/masked.h"
-#include "engine/crio.h"
 #include "node/replace.h"
 #include "step/layout.h"
 
@@ -139,7 +138,7 @@ static bool may_stop(const struct node *node, const struct plan *plan,
 
 	(void)plan;
 	if (json_get_bool(change->want, "replaced", false))
-		return strcmp(change->target, CRIO_UNIT) == 0 ? may_interrupt(node, why) : replace_may(node, why);
+		return replace_may(node, why);
 	if (strcmp(change->target, "docker.service") != 0)
 		return no(why, "it would stop under sandboxes");
 	/* One that still runs would not come back. */
@@ -169,7 +168,7 @@ static bool was_tried_enough(const struct node *node, const struct change *chang
 static bool may_restart_engine(const struct node *node, const struct plan *plan,
 			       const struct change *change, char why[static JUDGE_WHY_MAX])
 {
-	const char *unit = json_get_string(change->want, "unit");
+	const char *unit = change->kind == &change_crio_restart ? change->target : json_get_string(change->want, "unit");
 
 	(void)plan;
 	if (unit && is_masked(masked_part(&node->host, unit), why))
@@ -205,7 +204,8 @@ bool judge_change(const struct node *node, const struct plan *plan, const struct
 		{ &change_packages, may_install },	 { &change_unpack, may_unpack }, { &change_pool_dir, quiet },
 		{ &change_start, may_start },	 { &change_stop, may_stop },
 		{ &change_enforce, quiet },	 { &change_handler, may_restart_engine, true },
-		{ &change_crio_handler, may_restart_engine, true }, { &change_kubelet_switch, may_switch, true },
+		{ &change_crio_handler, may_restart_engine, true }, { &change_crio_restart, may_restart_engine, true },
+		{ &change_kubelet_switch, may_switch, true },
 		{ &change_pool, never_format }, { &change_move, never_move },
 	};
 

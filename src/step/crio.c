@@ -139,35 +139,12 @@ static int plan_handler(struct step_context *ctx, const struct found *found, str
 		      error_errno(err, ENOMEM, "plan CRI-O's handler");
 }
 
-/* Its file was replaced under it, by a run that was cut off then or by somebody else. */
-static bool runs_removed_file(struct step_context *ctx)
+/* Behind its package: its file was replaced, by this plan, one that was cut off then, or somebody else. */
+static int plan_restart(struct step_context *ctx, bool replaced, struct plan *plan, struct error *err)
 {
-	static const char GONE[] = " (deleted)";
-	_cleanup_free_ char *path = NULL, *program = NULL;
-	const struct unit_state *unit;
-	size_t len;
-
-	if (context_unit(&ctx->change, CRIO_UNIT, &unit, NULL) < 0 || unit->main_pid <= 0)
-		return false;
-	path = xasprintf("/proc/%d/exe", unit->main_pid);
-	if (!path || host_readlink(ctx->host, path, &program) < 0)
-		return false;
-	len = strlen(program);
-	return len > strlen(GONE) && strcmp(program + len - strlen(GONE), GONE) == 0;
-}
-
-/* At once, not for the time of the transaction: no pod starts meanwhile, and those that run go on. */
-static int plan_start(struct step_context *ctx, bool anew, struct plan *plan, struct error *err)
-{
-	int r = 0;
-
-	if (anew)
-		r = plan_add(plan, &ctx->change, &change_stop, CRIO_UNIT, json_pack("{s:b}", "replaced", 1),
-			     CRIO_UNIT " for a second; its pods go on", "another version was put in its place", err);
-	if (r >= 0)
-		r = plan_add(plan, &ctx->change, &change_enable, CRIO_UNIT, json_object(), NULL, NULL, err);
-	return r < 0 ? r : plan_add(plan, &ctx->change, &change_start, CRIO_UNIT,
-				    anew ? json_pack("{s:b}", "again", 1) : json_object(), NULL, NULL, err);
+	return plan_add(plan, &ctx->change, &change_crio_restart, CRIO_UNIT,
+			json_pack("{s:s, s:s, s:b}", "socket", CRIO_SOCKET, "drop_ins", CRIO_DROP_INS, "again", replaced),
+			CRIO_UNIT " for a second; its pods go on", "another file is in its place", err);
 }
 
 static int plan_crio(struct step_context *ctx, struct plan *plan, struct error *err)
@@ -188,8 +165,12 @@ static int plan_crio(struct step_context *ctx, struct plan *plan, struct error *
 		r = plan_node_conf(ctx, &found, plan, err);
 	if (r >= 0)
 		r = plan_handler(ctx, &found, plan, err);
+	if (r >= 0 && found.kubelet.on_crio)
+		r = plan_restart(ctx, replaced, plan, err);
 	if (r >= 0)
-		r = plan_start(ctx, found.kubelet.on_crio && (replaced || runs_removed_file(ctx)), plan, err);
+		r = plan_add(plan, &ctx->change, &change_enable, CRIO_UNIT, json_object(), NULL, NULL, err);
+	if (r >= 0)
+		r = plan_add(plan, &ctx->change, &change_start, CRIO_UNIT, json_object(), NULL, NULL, err);
 	return r < 0 ? r : crio_kubelet_plan(ctx, &found.kubelet, plan, err);
 }
 
