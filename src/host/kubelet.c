@@ -18,6 +18,7 @@ void kubelet_release(struct kubelet *kubelet)
 	free(kubelet->config_dir);
 	free(kubelet->kubeconfig);
 	free(kubelet->endpoint);
+	free(kubelet->earlier_endpoint);
 	free(kubelet->image_endpoint);
 	free(kubelet->cgroup_driver);
 	*kubelet = KUBELET_INIT;
@@ -91,11 +92,13 @@ static char *unit_of(const struct host *host, int pid)
 	return NULL;
 }
 
-/* The value of "--name=value" or "--name value", of the last one. */
-static const char *flag_of(const char *command, size_t len, const char *name)
+/* The value of "--name=value" or "--name value", of the last one; `ret_earlier`: of the one before that. */
+static const char *flag_of(const char *command, size_t len, const char *name, const char **ret_earlier)
 {
-	const char *found = NULL;
+	const char *found = NULL, *value;
 	size_t n = strlen(name);
+
+	*ret_earlier = NULL;
 
 	for (const char *word = command; word < command + len; word += strlen(word) + 1) {
 		const char *dashes = word + strspn(word, "-");
@@ -103,9 +106,13 @@ static const char *flag_of(const char *command, size_t len, const char *name)
 		if (dashes == word || strncmp(dashes, name, n) != 0)
 			continue;
 		if (dashes[n] == '=')
-			found = dashes + n + 1;
+			value = dashes + n + 1;
 		else if (!dashes[n] && word + strlen(word) + 1 < command + len)
-			found = word + strlen(word) + 1;
+			value = word + strlen(word) + 1;
+		else
+			continue;
+		*ret_earlier = found;
+		found = value;
 	}
 	return found;
 }
@@ -173,18 +180,26 @@ static char *endpoint_path(const char *endpoint)
 	return strdup(strncmp(endpoint, "unix://", 7) == 0 ? endpoint + 7 : endpoint);
 }
 
+/* By its flag, else by its files. */
+static char *setting_of(const struct host *host, const struct kubelet *kubelet, const char *flag, const char *key)
+{
+	if (flag)
+		return strdup(flag);
+	return key ? of_config(host, kubelet, key) : NULL;
+}
+
 int kubelet_read(const struct host *host, struct kubelet *ret)
 {
 	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
-	_cleanup_free_ char *command = NULL, *endpoint = NULL, *images = NULL;
+	_cleanup_free_ char *command = NULL, *endpoint = NULL, *earlier = NULL, *images = NULL;
 	const struct {
 		const char *flag, *key;
-		char **at;
+		char **at, **earlier_at;
 	} values[] = {
 		{ "config", NULL, &kubelet.config }, /* first: the others may be in it */
 		{ "config-dir", NULL, &kubelet.config_dir },
 		{ "kubeconfig", NULL, &kubelet.kubeconfig },
-		{ "container-runtime-endpoint", "containerRuntimeEndpoint", &endpoint },
+		{ "container-runtime-endpoint", "containerRuntimeEndpoint", &endpoint, &earlier },
 		{ "image-service-endpoint", "imageServiceEndpoint", &images },
 		{ "cgroup-driver", "cgroupDriver", &kubelet.cgroup_driver },
 	};
@@ -194,12 +209,15 @@ int kubelet_read(const struct host *host, struct kubelet *ret)
 	if (find_process(host, &kubelet.pid, &command, &len) < 0)
 		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-		const char *flag = flag_of(command, len, values[i].flag);
+		const char *before, *flag = flag_of(command, len, values[i].flag, &before);
 
-		*values[i].at = flag ? strdup(flag) : values[i].key ? of_config(host, &kubelet, values[i].key) : NULL;
+		*values[i].at = setting_of(host, &kubelet, flag, values[i].key);
+		if (values[i].earlier_at)
+			*values[i].earlier_at = setting_of(host, &kubelet, before, values[i].key);
 	}
 	kubelet.unit = unit_of(host, kubelet.pid);
 	kubelet.endpoint = endpoint_path(endpoint);
+	kubelet.earlier_endpoint = endpoint_path(earlier);
 	kubelet.image_endpoint = endpoint_path(images);
 	*ret = kubelet;
 	kubelet = KUBELET_INIT;

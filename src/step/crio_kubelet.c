@@ -176,9 +176,19 @@ static json_t *side(const char *unit, const char *socket, const char *runtime)
 	return json_pack("{s:s, s:s, s:s}", "unit", unit, "socket", socket, "runtime", runtime);
 }
 
+/* Where it is moved from, and goes home to: where it is on CRI-O already, what it went by without our flag. */
+static const char *home_of(const struct crio_kubelet *k)
+{
+	const char *earlier = k->kubelet.earlier_endpoint;
+
+	if (!k->on_crio)
+		return kubelet_engine(&k->kubelet);
+	return earlier && engine_row(earlier) >= 0 ? earlier : CONTAINERD_SOCKET;
+}
+
 int crio_kubelet_plan(struct step_context *ctx, const struct crio_kubelet *k, struct plan *plan, struct error *err)
 {
-	const char *from = k->on_crio ? CONTAINERD_SOCKET : kubelet_engine(&k->kubelet);
+	const char *from = home_of(k);
 	ssize_t row = engine_row(from);
 	_cleanup_free_ char *drop_in = drop_in_of(k), *interrupts = NULL;
 	bool drain = ctx->spec->crio.kubelet == CRIO_KUBELET_DRAIN;

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 
 import pytest
 
@@ -172,6 +173,19 @@ def test_engine_of_the_kubelet(make, name):
         return
     plan = machine.berth("plan")
     assert plan.code == 2 and f"static pods end on {unit} and start anew on crio.service" in plan.out, plan
+
+
+def test_way_home_of_one_that_is_told_anew(make):
+    """What it went by before, as its own flags still have it."""
+    flags = kubelets.KUBEADM_FLAGS.format("unix:///run/cri-dockerd.sock")
+    machine = make("crio-kubeadm", files={"/var/lib/kubelet/kubeadm-flags.env": flags})
+    for _ in range(2):
+        installs(machine)
+        machine.boot()
+        entries = json.loads(machine.berth("status", "--journal", "--json").out)
+        assert "cri-docker.service" in json.dumps([e for e in entries if e["kind"] == "kubelet-switch"][-1])
+        machine.write(KUBEADM_CONF, machine.read(KUBEADM_CONF).replace("$KUBELET_EXTRA_ARGS", "--v=3 $KUBELET_EXTRA_ARGS"))
+        machine.systemctl("daemon-reload")
 
 
 @pytest.mark.parametrize("says", ["", "Kubernetes\n", "kubelet version 1.34.4\n", "v1.34.4\n"])

@@ -73,8 +73,21 @@ static void all_of_one(void **state)
 	assert_string_equal(kubelet.config, CONFIG);
 	assert_string_equal(kubelet.cgroup_driver, "systemd");
 	assert_string_equal(kubelet.endpoint, "/var/run/crio/crio.sock");
+	assert_string_equal(kubelet.earlier_endpoint, "/run/containerd/containerd.sock");
 	assert_true(kubelet_uses(&kubelet, "/run/crio/crio.sock"));
 	assert_false(kubelet_uses(&kubelet, "/run/containerd/containerd.sock"));
+}
+
+/* Its files say what it went by before a flag came. */
+static void without_its_last_flag(void **state)
+{
+	_cleanup_(kubelet_release) struct kubelet kubelet = KUBELET_INIT;
+
+	put_kubelet(WORDS("kubelet\0--config=" CONFIG "\0--container-runtime-endpoint\0/run/crio/crio.sock"));
+	put(CONFIG, "containerRuntimeEndpoint: unix:///run/cri-dockerd.sock\n");
+	assert_int_equal(kubelet_read(&host, &kubelet), 1);
+	assert_string_equal(kubelet.endpoint, "/run/crio/crio.sock");
+	assert_string_equal(kubelet.earlier_endpoint, "/run/cri-dockerd.sock");
 }
 
 /* Files of --config-dir come later, by their names; what is not *.conf is not read. */
@@ -106,6 +119,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(no_kubelet, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(what_it_says, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(all_of_one, test_setup, test_teardown),
+		cmocka_unit_test_setup_teardown(without_its_last_flag, test_setup, test_teardown),
 		cmocka_unit_test_setup_teardown(the_folder_of_its_settings, test_setup, test_teardown),
 		cmocka_unit_test(its_default_engine),
 	};
