@@ -13,7 +13,7 @@
 static const char POLICY[] = "#!/bin/sh\n" POLICY_MARK "\nexit 101\n";
 
 /* "Inst runc [1.1.4] (1.1.5 ...": an upgrade has the old version in brackets. */
-static int judge_line(struct change_context *ctx, char *line, struct error *err)
+static int judge_line(struct change_context *ctx, const struct strv *asked, char *line, struct error *err)
 {
 	char *save = line;
 	const char *verb = strsep(&save, " ");
@@ -23,12 +23,12 @@ static int judge_line(struct change_context *ctx, char *line, struct error *err)
 		return 0;
 	if (strcmp(verb, "Remv") == 0)
 		return package_refuse_removal(name, err);
-	if (strcmp(verb, "Inst") != 0 || !save || *save != '[')
+	if (strcmp(verb, "Inst") != 0 || !save || *save != '[' || strv_contains(asked, name))
 		return 0;
 	return package_judge_upgrade(ctx, name, "apt-mark hold", err);
 }
 
-static int simulate(struct change_context *ctx, const struct strv *items, struct error *err)
+static int simulate(struct change_context *ctx, const struct strv *items, const struct strv *asked, struct error *err)
 {
 	static const char *const WORDS[] = { "--simulate", "install", NULL };
 	_cleanup_(spawn_result_release) struct spawn_result result = SPAWN_RESULT_INIT;
@@ -36,14 +36,14 @@ static int simulate(struct change_context *ctx, const struct strv *items, struct
 	char *save = result.out.data;
 
 	while (r == 0 && save)
-		r = judge_line(ctx, strsep(&save, "\n"), err);
+		r = judge_line(ctx, asked, strsep(&save, "\n"), err);
 	return r;
 }
 
-static int download(struct change_context *ctx, const struct strv *items, struct error *err)
+static int download(struct change_context *ctx, const struct strv *items, const struct strv *asked, struct error *err)
 {
 	static const char *const WORDS[] = { "--download-only", "install", NULL };
-	int r = simulate(ctx, items, err);
+	int r = simulate(ctx, items, asked, err);
 
 	if (r < 0)
 		return r;
@@ -54,20 +54,20 @@ static int download(struct change_context *ctx, const struct strv *items, struct
 	return r;
 }
 
-int apt_fetch(struct change_context *ctx, const struct strv *items, struct error *err)
+int apt_fetch(struct change_context *ctx, const struct strv *items, const struct strv *asked, struct error *err)
 {
 	bool old = apt_has_lists(ctx), whole = false;
 	bool fresh = !old || ctx->bundle_dir;
 	int r = fresh ? apt_update(ctx, &whole, err) : 0;
 
 	if (r == 0)
-		r = download(ctx, items, err);
+		r = download(ctx, items, asked, err);
 	/* Old lists name versions that are gone: once more with fresh ones. */
 	if (r == -EPROTO && !fresh) {
 		error_clear(err);
 		r = apt_update(ctx, &whole, err);
 		if (r == 0)
-			r = download(ctx, items, err);
+			r = download(ctx, items, asked, err);
 	}
 	/* Servers that answered, and lists of an earlier run that apt takes for whole: they may not
 	 * be. */
@@ -75,7 +75,7 @@ int apt_fetch(struct change_context *ctx, const struct strv *items, struct error
 		error_clear(err);
 		r = apt_update_afresh(ctx, err);
 		if (r == 0)
-			r = download(ctx, items, err);
+			r = download(ctx, items, asked, err);
 	}
 	return r;
 }

@@ -15,7 +15,7 @@
  * changes but apt's own caches. Refused (-EPERM) when it would remove a package, or replace the
  * container engine under a kubelet.
  */
-int apt_fetch(struct change_context *ctx, const struct strv *items, struct error *err);
+int apt_fetch(struct change_context *ctx, const struct strv *items, const struct strv *asked, struct error *err);
 
 /*
  * Install them: one dpkg run, configuration files kept as they are, services not started. Triggers stay

@@ -242,16 +242,16 @@ static int run_quietly(struct change_context *ctx, const char *const *words,
 
 /* ---- the row ---- */
 
-static int judge(struct change_context *ctx, enum dnf_verb verb, const char *name,
+static int judge(struct change_context *ctx, const struct strv *asked, enum dnf_verb verb, const char *name,
 		 struct error *err)
 {
 	if (verb == DNF_REMOVE)
 		return package_refuse_removal(name, err);
-	return verb == DNF_UPGRADE ? package_judge_upgrade(ctx, name, "dnf versionlock add", err)
-				   : 0;
+	return verb == DNF_UPGRADE && !strv_contains(asked, name) ?
+		       package_judge_upgrade(ctx, name, "dnf versionlock add", err) : 0;
 }
 
-static int simulate(struct change_context *ctx, const struct strv *items, bool refresh,
+static int simulate(struct change_context *ctx, const struct strv *items, const struct strv *asked, bool refresh,
 		    struct error *err)
 {
 	static const char *const PLAIN[] = { "--assumeno", "install", NULL };
@@ -269,18 +269,18 @@ static int simulate(struct change_context *ctx, const struct strv *items, bool r
 	while (r == 0 && verb != DNF_NOTHING) {
 		verb = dnf_table_next(&table, &name);
 		if (verb != DNF_NOTHING)
-			r = judge(ctx, verb, name, err);
+			r = judge(ctx, asked, verb, name, err);
 	}
 	return r;
 }
 
-int dnf_fetch(struct change_context *ctx, const struct strv *items, struct error *err)
+int dnf_fetch(struct change_context *ctx, const struct strv *items, const struct strv *asked, struct error *err)
 {
 	static const char *const WORDS[] = { "-y", "--downloadonly", "install", NULL };
 	bool refresh = false;
 
 	for (;; refresh = true) {
-		int r = simulate(ctx, items, refresh, err);
+		int r = simulate(ctx, items, asked, refresh, err);
 
 		progress_activity(ctx->progress, "downloading packages");
 		if (r == 0)

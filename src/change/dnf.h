@@ -11,7 +11,7 @@
 #include "change/change.h"
 
 /* Resolve and download. */
-int dnf_fetch(struct change_context *ctx, const struct strv *items, struct error *err);
+int dnf_fetch(struct change_context *ctx, const struct strv *items, const struct strv *asked, struct error *err);
 
 /* The version that dnf would install: package_manager.h, candidate. */
 int dnf_candidate(struct change_context *ctx, const char *name, char **ret, struct error *err);

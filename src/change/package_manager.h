@@ -14,9 +14,11 @@ struct package_manager {
 	/*
 	 * Resolve and download what installing `items` needs; nothing on the host changes but the
 	 * package manager's own caches. Refused (-EPERM) when it would remove a package, or replace
-	 * the container engine under a kubelet.
+	 * the container engine under a kubelet, less one of `asked`: the names of what is to be
+	 * installed, by its name or as a file.
 	 */
-	int (*fetch)(struct change_context *ctx, const struct strv *items, struct error *err);
+	int (*fetch)(struct change_context *ctx, const struct strv *items, const struct strv *asked,
+		     struct error *err);
 
 	/*
 	 * The version of `name` that would be installed now: "1.34.0-1.1"; NULL: no repository has it. free() it.

@@ -98,6 +98,20 @@ static int items_of(const json_t *want, const struct strv *only, struct strv *re
 	return r;
 }
 
+/* The names of what is to be installed. */
+static int asked_of(const json_t *want, struct strv *ret)
+{
+	json_t *value;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(json_object_get(want, "packages"), i, value)
+		r = r < 0 ? r : strv_add(ret, json_string_value(value));
+	json_array_foreach(json_object_get(want, "files"), i, value)
+		r = r < 0 ? r : strv_add(ret, json_get_string(value, "package"));
+	return r;
+}
+
 /* What was fetched is of the versions that are wanted. */
 static int check_versions(struct change_context *ctx, const json_t *want, const struct package_manager *manager,
 			  struct error *err)
@@ -121,7 +135,7 @@ static int check_versions(struct change_context *ctx, const json_t *want, const 
 
 static int prepare(struct change_context *ctx, const struct change *change, struct error *err)
 {
-	_cleanup_(strv_release) struct strv items = STRV_INIT;
+	_cleanup_(strv_release) struct strv items = STRV_INIT, asked = STRV_INIT;
 	json_t *value;
 	const struct package_manager *manager;
 	size_t i;
@@ -133,9 +147,9 @@ static int prepare(struct change_context *ctx, const struct change *change, stru
 	}
 	if (r < 0)
 		return r;
-	if (items_of(change->want, NULL, &items) < 0)
+	if (items_of(change->want, NULL, &items) < 0 || asked_of(change->want, &asked) < 0)
 		return error_errno(err, ENOMEM, "prepare the packages");
-	r = manager->fetch(ctx, &items, err);
+	r = manager->fetch(ctx, &items, &asked, err);
 	return r < 0 ? r : check_versions(ctx, change->want, manager, err);
 }
 

@@ -23,7 +23,7 @@ def test_all_of_it(node_factory):
 
     node.repo.fail("error", SYSBOX_PATH, times=1)
     node.repo.fail("truncated", SYSBOX_PATH, times=1)  # the last one set is the first to happen
-    proxy = {"http_proxy": "http://proxy.test/"}
+    proxy = {"http_proxy": "http://proxy.test:80"}  # curl goes to port 1080 by itself
     print(node.run(["berth", "install"], timeout=berth_host.INSTALL_TIMEOUT, env=proxy).stdout[-2000:])
     assert node.repo.requests.count(SYSBOX_PATH) == 3
     assert node.repo.resumed == [(url, sysbox.package().stat().st_size // 2)]

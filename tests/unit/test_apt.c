@@ -18,10 +18,19 @@ static const struct strv *items(void)
 	return &ITEMS;
 }
 
+static const struct strv *asked(void)
+{
+	static char name[] = "cri-o";
+	static char *words[] = { name, NULL };
+	static const struct strv ASKED = { .items = words, .len = 1 };
+
+	return &ASKED;
+}
+
 static void resolved_and_downloaded(void **state)
 {
 	put_apt();
-	must(apt_fetch(&ctx, items(), &must_err));
+	must(apt_fetch(&ctx, items(), asked(), &must_err));
 	assert_call(0, " --simulate install docker.io /cache/sysbox.deb");
 	assert_call(1, " --download-only install docker.io /cache/sysbox.deb");
 	assert_string_equal(call(2), "");
@@ -38,11 +47,11 @@ static void lists_are_refreshed_where_there_are_none(void **state)
 	put_apt();
 	assert_int_equal(unlink(real(LIST)), 0);
 	put("/var/lib/apt/lists/lock", "");
-	must(apt_fetch(&ctx, items(), &must_err));
+	must(apt_fetch(&ctx, items(), asked(), &must_err));
 	assert_call(0, " update");
 	assert_call(1, " --simulate install docker.io /cache/sysbox.deb");
 	put("/fail.update", "E: Could not resolve 'deb.debian.org'\n");
-	assert_int_equal(apt_fetch(&ctx, items(), &must_err), -EPROTO);
+	assert_int_equal(apt_fetch(&ctx, items(), asked(), &must_err), -EPROTO);
 	assert_string_equal(must_err.message, "the package lists cannot be refreshed: E: Could not "
 					      "resolve 'deb.debian.org'");
 }
@@ -51,7 +60,7 @@ static void stale_lists_are_refreshed_once(void **state)
 {
 	put_apt();
 	put("/fail.download", "once\nE: Failed to fetch http://x  404  Not Found\n");
-	must(apt_fetch(&ctx, items(), &must_err));
+	must(apt_fetch(&ctx, items(), asked(), &must_err));
 	assert_call(1, " --download-only install docker.io /cache/sysbox.deb");
 	assert_call(2, " update");
 	assert_call(4, " --download-only install docker.io /cache/sysbox.deb");
@@ -65,7 +74,7 @@ static void what_cannot_be_resolved(void **state)
 	put_apt();
 	put("/fail.simulate", "Reading package lists...\nE: Unable to locate package docker.io\n"
 			      "something behind it\n");
-	assert_int_equal(apt_fetch(&ctx, items(), &err), -EPROTO);
+	assert_int_equal(apt_fetch(&ctx, items(), asked(), &err), -EPROTO);
 	assert_string_equal(
 		err.message,
 		"apt cannot resolve the packages: E: Unable to locate package docker.io");
@@ -83,7 +92,7 @@ static void damaged_lists_are_fetched_afresh(void **state)
 	put("/var/lib/apt/lists/lock", "");
 	put("/var/lib/apt/lists/partial/half", "");
 	put("/fail.simulate", "E: Unable to locate package docker.io\n");
-	assert_int_equal(apt_fetch(&ctx, items(), &must_err), -EPROTO);
+	assert_int_equal(apt_fetch(&ctx, items(), asked(), &must_err), -EPROTO);
 	assert_false(is_there(LIST));
 	assert_true(is_there("/var/lib/apt/lists/lock"));
 	assert_true(is_there("/var/lib/apt/lists/partial/half"));
@@ -92,7 +101,7 @@ static void damaged_lists_are_fetched_afresh(void **state)
 	put("/fail.update",
 	    "once\nE: The package lists or status file could not be parsed or opened.\n");
 	put("/fail.simulate", "once\nE: LZ4F: Read error\n");
-	must(apt_fetch(&ctx, items(), &must_err));
+	must(apt_fetch(&ctx, items(), asked(), &must_err));
 	assert_false(is_there(LIST));
 }
 
@@ -103,7 +112,7 @@ static void lists_stay_while_a_server_does_not_answer(void **state)
 	put_apt();
 	put("/fail.simulate", "E: Unable to locate package docker.io\n");
 	put("/fail.update", "E: Failed to fetch http://x  Could not resolve 'x'\n");
-	assert_int_equal(apt_fetch(&ctx, items(), &err), -EPROTO);
+	assert_int_equal(apt_fetch(&ctx, items(), asked(), &err), -EPROTO);
 	assert_says(err.message, "Failed to fetch http://x");
 	assert_true(is_there(LIST));
 	assert_string_equal(call(2), "");
@@ -115,7 +124,7 @@ static void nothing_of_the_users_is_removed(void **state)
 
 	put_apt();
 	put("/simulation", "Inst runc (1.1 Debian:12)\nRemv podman-docker [4.3]\n");
-	assert_int_equal(apt_fetch(&ctx, items(), &err), -EPERM);
+	assert_int_equal(apt_fetch(&ctx, items(), asked(), &err), -EPERM);
 	assert_says(err.message, "would remove the package 'podman-docker'");
 	assert_false(was_called("--download-only"));
 	assert_false(was_called("update"));
@@ -128,29 +137,29 @@ static void the_engine_under_a_kubelet(void **state)
 	put_apt();
 	put_systemctl();
 	put("/simulation", "Inst containerd [1.6.20] (1.7.2 Ubuntu:22.04)\n");
-	must(apt_fetch(&ctx, items(), &must_err)); /* no kubelet */
+	must(apt_fetch(&ctx, items(), asked(), &must_err)); /* no kubelet */
 	put_unit("kubelet.service", "active", "enabled", "");
 	context_changed(&ctx);
-	assert_int_equal(apt_fetch(&ctx, items(), &err), -EPERM);
+	assert_int_equal(apt_fetch(&ctx, items(), asked(), &err), -EPERM);
 	assert_says(err.message, "would upgrade 'containerd'");
 	assert_says(err.message, "apt-mark hold containerd");
-	/* Not an upgrade, or not an engine. */
+	/* Not an upgrade, not an engine, or what is asked for. */
 	put("/simulation",
-	    "Inst runc (1.1 Debian:12)\nInst libc6 [2.35] (2.36)\nInst\n\nConf runc\n");
-	must(apt_fetch(&ctx, items(), &must_err));
+	    "Inst runc (1.1 Debian:12)\nInst cri-o [1.34.0] (1.35.0)\nInst libc6 [2.35] (2.36)\nInst\n\nConf runc\n");
+	must(apt_fetch(&ctx, items(), asked(), &must_err));
 }
 
 static void only_the_bundle_is_known(void **state)
 {
 	put_apt();
 	ctx.bundle_dir = "/var/lib/berth/cache/bundle";
-	must(apt_fetch(&ctx, items(), &must_err));
+	must(apt_fetch(&ctx, items(), asked(), &must_err));
 	assert_call(0, " update");
 	assert_says(call(0), "-oDir::Etc::SourceList=/var/lib/berth/cache/bundle/sources.list ");
 	assert_says(call(0), "-oDir::Etc::SourceParts=- ");
 	assert_says(call(1), "-oDir::State::Lists=/var/lib/berth/cache/bundle/lists ");
 	put("/fail.download", "E: gone\n");
-	assert_int_equal(apt_fetch(&ctx, items(), &must_err), -EPROTO);
+	assert_int_equal(apt_fetch(&ctx, items(), asked(), &must_err), -EPROTO);
 	assert_says(must_err.message, "the packages cannot be downloaded: E: gone");
 }
 

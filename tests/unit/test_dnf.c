@@ -15,6 +15,15 @@ static const struct strv *items(void)
 	return &ITEMS;
 }
 
+static const struct strv *asked(void)
+{
+	static char name[] = "cri-o";
+	static char *words[] = { name, NULL };
+	static const struct strv ASKED = { .items = words, .len = 1 };
+
+	return &ASKED;
+}
+
 /* dnf 4.14 on a transaction that has all there is. */
 static const char TABLE[] =
 	"Last metadata expiration check: 0:00:02 ago on Fri Nov 27 18:49:40 2026.\n"
@@ -87,7 +96,7 @@ static int setup(void **state)
 
 static void resolved_and_downloaded(void **state)
 {
-	must(dnf_fetch(&ctx, items(), &must_err));
+	must(dnf_fetch(&ctx, items(), asked(), &must_err));
 	assert_true(was_called("--setopt=install_weak_deps=False"));
 	assert_true(was_called("--setopt=retries=3 --setopt=timeout=30 --assumeno install docker-ce fuse3\n"));
 	assert_true(was_called("-y --downloadonly install docker-ce fuse3\n"));
@@ -103,7 +112,7 @@ static void resolved_and_downloaded(void **state)
 static void old_metadata_is_refreshed(void **state)
 {
 	put("/fail.download", "Error: once\n");
-	must(dnf_fetch(&ctx, items(), &must_err));
+	must(dnf_fetch(&ctx, items(), asked(), &must_err));
 	assert_true(was_called("--assumeno --refresh install docker-ce fuse3\n"));
 }
 
@@ -112,7 +121,7 @@ static void nothing_is_removed(void **state)
 	struct error err = ERROR_INIT;
 
 	put("/table", TABLE);
-	assert_int_equal(dnf_fetch(&ctx, items(), &err), -EPERM);
+	assert_int_equal(dnf_fetch(&ctx, items(), asked(), &err), -EPERM);
 	assert_says(err.message, "installing would remove the package 'docker-engine'");
 	assert_false(was_called("--downloadonly"));
 }
@@ -122,12 +131,14 @@ static void the_engine_under_a_kubelet_stays(void **state)
 	struct error err = ERROR_INIT;
 
 	put("/table", "Upgrading:\n runc  x86_64  4:1.1.13-1.el9  appstream  3.0 M\n");
-	must(dnf_fetch(&ctx, items(), &must_err));
+	must(dnf_fetch(&ctx, items(), asked(), &must_err));
 	put_unit("kubelet.service", "active", "enabled", "");
 	context_changed(&ctx);
-	assert_int_equal(dnf_fetch(&ctx, items(), &err), -EPERM);
+	assert_int_equal(dnf_fetch(&ctx, items(), asked(), &err), -EPERM);
 	assert_says(err.message, "would upgrade 'runc', the container engine under this node's kubelet: "
 				 "hold it (dnf versionlock add runc)");
+	put("/table", "Upgrading:\n cri-o  x86_64  1.35.0-1.1  cri-o  30 M\n");
+	must(dnf_fetch(&ctx, items(), asked(), &must_err));
 }
 
 /* What dnf 4 and 5 say, and the line that is made of it. */
@@ -164,7 +175,7 @@ static void failures_in_one_line(void **state)
 		struct error err = ERROR_INIT;
 
 		put("/fail.no-install", TABLE_OF[i].said);
-		assert_int_equal(dnf_fetch(&ctx, items(), &err), -EPROTO);
+		assert_int_equal(dnf_fetch(&ctx, items(), asked(), &err), -EPROTO);
 		assert_string_equal(err.message, TABLE_OF[i].line);
 	}
 }

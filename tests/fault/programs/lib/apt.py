@@ -119,7 +119,8 @@ def install(flags, items):
     for package in chosen:
         line = f"{package.name} ({package.fields['Version']} Debian:12 [amd64])"
         if "--simulate" in flags:
-            say(f"Inst {line}")
+            there = dpkg.state(packages, package.name) == "installed"
+            say(f"Inst {package.name} [{packages[package.name]['Version']}] {line.partition(' ')[2]}" if there else f"Inst {line}")
         elif "--download-only" in flags:
             folder = places.get("Dir::Cache::Archives")
             if not folder:
