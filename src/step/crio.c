@@ -98,7 +98,10 @@ static int check(struct step_context *ctx, struct report *report, struct error *
 	return 0;
 }
 
-/* Written once, while the kubelet is still on its old engine: who makes cgroups, the pause image, CNI's folders, and mirrors. */
+/*
+ * Written once, while the kubelet is still on its old engine: who makes cgroups, the pause image, CNI's folders, and
+ * mirrors.
+ */
 static int plan_node_conf(struct step_context *ctx, const struct found *found, struct plan *plan, struct error *err)
 {
 	const char *driver = found->kubelet.kubelet.cgroup_driver;
