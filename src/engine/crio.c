@@ -3,6 +3,7 @@
 #include "base/strbuf.h"
 #include "engine/containerd_config.h"
 #include "engine/http.h"
+#include "host/packages.h"
 
 #define DUMP_CAP ((size_t)4 << 20)
 
@@ -70,6 +71,17 @@ static char *with_name(const char *words, const char *copy, const char *name)
 	}
 	strbuf_puts(&text, words);
 	return strbuf_steal(&text);
+}
+
+bool crio_ends_pods(const struct host *host, const char *version)
+{
+	_cleanup_free_ char *noted = NULL, *minor = NULL;
+	const char *dot = strchr(version, '.');
+
+	if (!dot || host_read(host, CRIO_VERSION_FILE, 256, &noted, NULL) < 0)
+		return true;
+	minor = strndup(version, (size_t)(dot + 1 - version) + strcspn(dot + 1, "."));
+	return !minor || *noted != '"' || !package_version_is_of(noted + 1, minor);
 }
 
 int crio_dump(const struct host *host, const char *program, const char *drop_ins, const char *name, char **ret,

@@ -22,8 +22,16 @@
 #define CRIO_DROP_INS "/etc/crio/crio.conf.d"
 #define CRIO_DATA     "/var/lib/containers"
 
+#define CRIO_VERSION_FILE "/run/crio/version" /* JSON: "1.34.0" in quotes */
+
 /* "1.34.0" of what `crio --version` prints; NULL: it is not that. free() it. */
 char *crio_version_of(const char *output);
+
+/*
+ * Does one of that version ("1.34.0") end all pods when it starts? It does where not one of the same minor version has
+ * noted itself in CRIO_VERSION_FILE (cri-o, server/server.go: wipeIfAppropriate, tried with 1.34.0).
+ */
+bool crio_ends_pods(const struct host *host, const char *version);
 
 /*
  * `crio config` of that program: what it would run with, /etc/crio/crio.conf and every drop-in of the folder taken in,

@@ -77,6 +77,18 @@ static bool is_cordoned_by_us(const json_t *node)
 	return json_get_string(annotations, CORDONED) != NULL;
 }
 
+int own_node_is_drained(struct own_node *node, struct error *err)
+{
+	_cleanup_(strv_release) struct strv pods = STRV_INIT;
+	_cleanup_json_ json_t *now = NULL;
+	int r = own_node_get(node, &now, err);
+
+	if (r < 0 || !is_cordoned(now))
+		return r;
+	r = own_node_pods(node, &pods, err);
+	return r < 0 ? r : !pods.len;
+}
+
 int own_node_cordon(struct own_node *node, struct error *err)
 {
 	_cleanup_json_ json_t *now = NULL;

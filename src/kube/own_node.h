@@ -41,6 +41,9 @@ int own_node_uncordon(struct own_node *node, struct error *err);
  */
 int own_node_pods(struct own_node *node, struct strv *ret, struct error *err);
 
+/* 1: nothing new is scheduled to it, and nothing is there that a drain would move; 0. */
+int own_node_is_drained(struct own_node *node, struct error *err);
+
 /*
  * Evict them, as disruption budgets allow, and wait until they are gone. -EPERM: one has no controller, so that nobody
  * would make it anew; none has been evicted then, unless it came meanwhile. -ETIMEDOUT after `timeout_ms` with the pod that

@@ -51,8 +51,8 @@ static bool may_interrupt(const struct node *node, char why[static JUDGE_WHY_MAX
 }
 
 /*
- * One in another's place: Sysbox where the settings say so, CRI-O behind its kubelet, whose pods go on. All else only when
- * somebody asks.
+ * One in another's place: Sysbox where the settings say so, CRI-O behind its kubelet, which is only planned on a drained
+ * node. All else only when somebody asks.
  */
 static bool may_replace(const struct node *node, const char *package, char why[static JUDGE_WHY_MAX])
 {
@@ -164,7 +164,7 @@ static bool was_tried_enough(const struct node *node, const struct change *chang
 	return tries && tries >= node->spec.agent.give_up;
 }
 
-/* Its pods go on, but none starts meanwhile; on a node that was never proven it is part of the installation. */
+/* No pod starts meanwhile, though those that run go on; on a node that was never proven it is part of the installation. */
 static bool may_restart_engine(const struct node *node, const struct plan *plan,
 			       const struct change *change, char why[static JUDGE_WHY_MAX])
 {

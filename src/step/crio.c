@@ -4,6 +4,7 @@
  */
 #include "engine/crio.h"
 
+#include "change/crio_restart.h"
 #include "step/crio_carried.h"
 #include "step/crio_kubelet.h"
 #include "step/crio_package.h"
@@ -80,6 +81,39 @@ static void check_version(const struct found *found, struct report *report)
 		report_add(report, "crio.version", CHECK_PASS, NULL, "CRI-O %s", found->version);
 }
 
+/* What is to be done to the CRI-O that is here already. */
+enum renewal { RENEW_NOTHING, RENEW_PACKAGE, RENEW_PROCESS };
+
+/*
+ * By a package of the kubelet's minor version, or because the file of the one that runs was replaced by somebody, or by a
+ * run that was cut off then. One of another minor version ends all pods when it starts: `ret_waits`, until there are none.
+ */
+static enum renewal renewal_of(struct step_context *ctx, const struct found *found, bool *ret_waits)
+{
+	const struct crio_package package = package_of(found);
+	bool due = found->program && crio_package_is_due(ctx, &package);
+	bool removed = found->kubelet.on_crio && crio_runs_removed_file(&ctx->change, CRIO_UNIT);
+
+	*ret_waits = (due || (removed && (!found->version || crio_ends_pods(ctx->host, found->version)))) &&
+		     !crio_kubelet_is_drained(ctx, &found->kubelet);
+	if (*ret_waits || (!due && !removed))
+		return RENEW_NOTHING;
+	return due ? RENEW_PACKAGE : RENEW_PROCESS;
+}
+
+static void check_renewal(struct step_context *ctx, const struct found *found, struct report *report)
+{
+	bool waits;
+
+	(void)renewal_of(ctx, found, &waits);
+	if (waits)
+		report_add(report, "crio.behind", CHECK_WARN, "kubectl drain this node (--ignore-daemonsets "
+			   "--delete-emptydir-data), run berth install, and uncordon it",
+			   "CRI-O is to be renewed (%s is here, the kubelet is of %s), and one of another minor version ends all "
+			   "pods when it starts: that waits until the node is drained", found->version ? found->version : "?",
+			   found->kubelet.minor);
+}
+
 static int check(struct step_context *ctx, struct report *report, struct error *err)
 {
 	_cleanup_(found_release) struct found found = { 0 };
@@ -92,8 +126,10 @@ static int check(struct step_context *ctx, struct report *report, struct error *
 		return 0;
 	package = package_of(&found);
 	crio_package_check(ctx, &package, report);
-	if (found.program)
+	if (found.program) {
 		check_version(&found, report);
+		check_renewal(ctx, &found, report);
+	}
 	check_mirrors(ctx, &found, report);
 	return 0;
 }
@@ -142,19 +178,24 @@ static int plan_handler(struct step_context *ctx, const struct found *found, str
 		      error_errno(err, ENOMEM, "plan CRI-O's handler");
 }
 
-/* Behind its package: its file was replaced, by this plan, one that was cut off then, or somebody else. */
-static int plan_restart(struct step_context *ctx, bool replaced, struct plan *plan, struct error *err)
+static int plan_restart(struct step_context *ctx, const struct found *found, bool again, struct plan *plan, struct error *err)
 {
+	bool ends = again || !found->version || crio_ends_pods(ctx->host, found->version);
+
 	return plan_add(plan, &ctx->change, &change_crio_restart, CRIO_UNIT,
-			json_pack("{s:s, s:s, s:b}", "socket", CRIO_SOCKET, "drop_ins", CRIO_DROP_INS, "again", replaced),
-			CRIO_UNIT " for a second; its pods go on", "another file is in its place", err);
+			json_pack("{s:s, s:s, s:s*, s:b, s:b}", "socket", CRIO_SOCKET, "drop_ins", CRIO_DROP_INS, "kubeconfig",
+				  found->kubelet.kubelet.kubeconfig, "again", again, "ends", ends),
+			ends ? CRIO_UNIT " once; pods of DaemonSets and static ones start anew" :
+			       CRIO_UNIT " for a second; its pods go on",
+			"another file is in its place", err);
 }
 
 static int plan_crio(struct step_context *ctx, struct plan *plan, struct error *err)
 {
 	_cleanup_(found_release) struct found found = { 0 };
+	enum renewal renewal = RENEW_NOTHING;
 	struct crio_package package;
-	bool replaced;
+	bool waits;
 	int r = find(ctx, &found, err);
 
 	if (r < 0)
@@ -162,14 +203,16 @@ static int plan_crio(struct step_context *ctx, struct plan *plan, struct error *
 	if (!found.kubelet.there)
 		return error_set(err, EOPNOTSUPP, "no kubelet runs on this node to give CRI-O's pods to");
 	package = package_of(&found);
-	r = crio_package_plan(ctx, &package, plan, err);
-	replaced = r > 0 && found.program;
+	if (found.program)
+		renewal = renewal_of(ctx, &found, &waits);
+	if (!found.program || renewal == RENEW_PACKAGE)
+		r = crio_package_plan(ctx, &package, plan, err);
 	if (r >= 0)
 		r = plan_node_conf(ctx, &found, plan, err);
 	if (r >= 0)
 		r = plan_handler(ctx, &found, plan, err);
-	if (r >= 0 && found.kubelet.on_crio)
-		r = plan_restart(ctx, replaced, plan, err);
+	if (r >= 0 && renewal != RENEW_NOTHING)
+		r = plan_restart(ctx, &found, renewal == RENEW_PACKAGE, plan, err);
 	if (r >= 0)
 		r = plan_add(plan, &ctx->change, &change_enable, CRIO_UNIT, json_object(), NULL, NULL, err);
 	if (r >= 0)

@@ -216,6 +216,17 @@ int crio_kubelet_plan(struct step_context *ctx, const struct crio_kubelet *k, st
 			"the kubelet uses CRI-O", err);
 }
 
+bool crio_kubelet_is_drained(struct step_context *ctx, const struct crio_kubelet *k)
+{
+	_cleanup_(own_node_release) struct own_node node = OWN_NODE_INIT;
+	struct error ignored = ERROR_INIT;
+
+	if (host_is_rooted(ctx->host))
+		return true;
+	return k->kubelet.kubeconfig && own_node_open(ctx->host, k->kubelet.kubeconfig, &node, &ignored) == 0 &&
+	       own_node_is_drained(&node, &ignored) > 0;
+}
+
 void crio_kubelet_verify(struct step_context *ctx, const struct crio_kubelet *k, struct report *report)
 {
 	static const char REMEDY[] = "run berth install; journalctl -u kubelet -u crio";

@@ -24,6 +24,9 @@ bool crio_kubelet_check(struct step_context *ctx, const struct crio_kubelet *k, 
 
 int crio_kubelet_plan(struct step_context *ctx, const struct crio_kubelet *k, struct plan *plan, struct error *err);
 
+/* Is nothing on its node that a drain would move, and nothing on its way there? False also where nobody says. */
+bool crio_kubelet_is_drained(struct step_context *ctx, const struct crio_kubelet *k);
+
 /* The Node is Ready on CRI-O. */
 void crio_kubelet_verify(struct step_context *ctx, const struct crio_kubelet *k, struct report *report);
 

@@ -100,12 +100,15 @@ void crio_package_check(struct step_context *ctx, const struct crio_package *p, 
 			   p->minor);
 }
 
+bool crio_package_is_due(struct step_context *ctx, const struct crio_package *p)
+{
+	return is_behind(p) && is_to_be_had(ctx, p);
+}
+
 int crio_package_plan(struct step_context *ctx, const struct crio_package *p, struct plan *plan, struct error *err)
 {
 	const struct package_file file = given(ctx, p);
 
-	if (p->there && !(is_behind(p) && is_to_be_had(ctx, p)))
-		return 0;
 	return is_from_repository(ctx) ? plan_package_of(plan, &ctx->change, &ctx->facts.packages, file.package, p->minor, err) :
 					 plan_package_file(plan, &ctx->change, &file, "CRI-O", err);
 }

@@ -32,6 +32,26 @@ static void assert_value(const char *table, const char *key, const char *expecte
 		fail_msg("%s of [%s] is %s", key, table, value ? value : "not there");
 }
 
+/* It keeps them where one of its own minor version has been here since the boot. */
+static void who_ends_all_pods(void **state)
+{
+	static const struct {
+		const char *noted, *version;
+		bool ends;
+	} CASES[] = {
+		{ NULL, "1.34.0", true },	   { "\"1.34.0\"", "1.34.0", false }, { "\"1.34.7\"\n", "1.34.0", false },
+		{ "\"1.33.0\"", "1.34.0", true }, { "\"1.340.0\"", "1.34.0", true }, { "1.34.0", "1.34.0", true },
+		{ "", "1.34.0", true },		   { "\"1.34.0\"", "odd", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(CASES); i++) {
+		if (CASES[i].noted)
+			put(CRIO_VERSION_FILE, CASES[i].noted);
+		if (crio_ends_pods(&host, CASES[i].version) != CASES[i].ends)
+			fail_msg("case %zu", i);
+	}
+}
+
 static void values_of_a_dump(void **state)
 {
 	assert_value("crio.runtime", "cgroup_manager", "systemd");
@@ -156,6 +176,7 @@ static void a_dump_in_its_own_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_ends_all_pods, test_setup, test_teardown),
 		cmocka_unit_test(values_of_a_dump),
 		cmocka_unit_test(the_drop_in),
 		cmocka_unit_test(a_monitor_of_another_type),

@@ -215,7 +215,7 @@ static void packages_are_not_replaced(void **state)
 	package_db_release(&node.ctx.facts.packages);
 }
 
-/* Behind its kubelet; its pods go on, and a slot of the pool is all it takes. */
+/* Behind its kubelet; that the node is drained was seen to by the plan. */
 static void crio_is_replaced_with_a_slot(void **state)
 {
 	static const char STATUS[] =
