@@ -57,6 +57,11 @@ def _interrupt(process):
         process.kill()
 
 
+def pytest_configure():
+    """Whoever begins a run in the background may have it ignore what ended_in_time() sends."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup():
     """Before any fixture, which may be a node."""

@@ -1,5 +1,6 @@
 #include "change/apt.h"
 
+#include "change/apt_archives.h"
 #include "change/apt_lists.h"
 #include "change/apt_run.h"
 #include "change/package_manager.h"
@@ -35,6 +36,9 @@ static int simulate(struct change_context *ctx, const struct strv *items, const 
 	int r = apt_run(ctx, WORDS, items, &result, "apt cannot resolve the packages", err);
 	char *save = result.out.data;
 
+	/* A bundle's have a folder of their own, and are known to be right. */
+	if (r == 0 && !ctx->bundle_dir)
+		r = apt_archives_check(ctx, strbuf_str(&result.out), err);
 	while (r == 0 && save)
 		r = judge_line(ctx, asked, strsep(&save, "\n"), err);
 	return r;

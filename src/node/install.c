@@ -105,6 +105,20 @@ static int settle(struct node *node, const char *only, struct error *err)
 	return journal_mark(&node->journal, "verified", BERTH_VERSION, err);
 }
 
+/* In one line, as an agent has no list of checks to show. */
+static int does_not_hold(const struct report *report, struct error *err)
+{
+	size_t failed = report_count(report, CHECK_FAIL), i = 0;
+	char more[48] = "";
+
+	while (report->items[i].verdict != CHECK_FAIL)
+		i++;
+	if (failed > 1)
+		(void)snprintf(more, sizeof(more), " (and %zu more)", failed - 1);
+	return error_set(err, EPROTO, "the changes are made but do not hold: %s: %.600s%s", report->items[i].id,
+			 report->items[i].text, more);
+}
+
 static int prove(struct node *node, const char *only, struct report *report, struct error *err)
 {
 	int r = facts_read(&node->ctx, err);
@@ -114,9 +128,7 @@ static int prove(struct node *node, const char *only, struct report *report, str
 		r = node_verify(node, only, report, err);
 	if (r < 0)
 		return r;
-	if (report_count(report, CHECK_FAIL))
-		return error_set(err, EPROTO, "the changes are made but do not hold: see the failed checks");
-	return 0;
+	return report_count(report, CHECK_FAIL) ? does_not_hold(report, err) : 0;
 }
 
 /* A run that failed begins nothing more, but what it began must not go on behind its back. */

@@ -65,6 +65,16 @@ def test_cut_between_two_packages(node_factory):
     taken_back(node, before)
 
 
+def test_archive_that_the_power_took_the_content_of(node_factory):
+    """apt looks at its size alone, and dpkg would fail at it each time."""
+    node, _ = bare(node_factory, "bookworm")
+    node.run("apt-get update && apt-get install --yes --download-only docker.io", timeout=900)
+    archive = node.run("ls /var/cache/apt/archives/containerd_*.deb").stdout.strip()
+    node.run(f"size=$(stat -c %s {archive}); truncate -s 1000000 {archive}; truncate -s $size {archive}")
+    berth_host.install(node)
+    assert "Nothing to do" in berth_host.install(node).stdout
+
+
 def test_cut_in_the_proof(node_factory):
     """Its sandbox and its image are there again, which are no user's data."""
     node, before = bare(node_factory, "trixie")

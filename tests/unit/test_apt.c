@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/digest.h"
 #include "change/apt.h"
 #include "change/apt_lists.h"
 #include "change/package_lock.h"
@@ -128,6 +129,41 @@ static void nothing_of_the_users_is_removed(void **state)
 	assert_says(err.message, "would remove the package 'podman-docker'");
 	assert_false(was_called("--download-only"));
 	assert_false(was_called("update"));
+}
+
+/* After a power cut an archive may have its size and not what was in it; apt looks at the size alone. */
+static void archives_of_before(void **state)
+{
+	static const char RIGHT[] = "/var/cache/apt/archives/runc_1.1.5+ds_amd64.deb",
+			  WRONG[] = "/var/cache/apt/archives/bridge-utils_1%3a1.7%5f2~x_all.deb",
+			  TWICE[] = "/var/cache/apt/archives/jq_1.6_amd64.deb",
+			  UNKNOWN[] = "/var/cache/apt/archives/own_1_amd64.deb",
+			  OTHER[] = "/var/cache/apt/archives/other_1_amd64.deb";
+	char digest[DIGEST_HEX_MAX], lists[2048];
+
+	digest_hex("whole", 5, digest);
+	put_apt();
+	put_program("apt-cache", "cat \"$HOST_ROOT/lists\"; exit 100");
+	put("/simulation", "Inst runc (1.1.5+ds Debian:12.1/stable [amd64])\n"
+			   "Inst bridge-utils [1:1.6] (1:1.7_2~x Debian:12.1/stable [all]) []\n"
+			   "Inst jq (1.6 Debian:12 [amd64])\nInst own (1 local-deb [amd64])\n"
+			   "Inst absent (2 Debian:12 [amd64])\nConf runc (1.1.5+ds [amd64])\n");
+	put(RIGHT, "whole");
+	put(WRONG, "wrong");
+	put(TWICE, "whole");
+	put(UNKNOWN, "anything");
+	put(OTHER, "anything");
+	/* The same version of two repositories is not always the same file. */
+	(void)snprintf(lists, sizeof(lists),
+		       "Package: runc\nVersion: 1.1.5+ds\nSHA256: %s\n\n"
+		       "Package: bridge-utils\nVersion: 1:1.7_2~x\nDescription: a\n line\nSHA256: %s\n\n"
+		       "Package: jq\nVersion: 1.6\nSHA256: 00\n\nPackage: jq\nVersion: 1.6\nSHA256: %s\n\n"
+		       "Package: other\nVersion: 1\nSHA256: %s\n", digest, digest, digest, digest);
+	put("/lists", lists);
+	must(apt_fetch(&ctx, items(), asked(), &must_err));
+	assert_true(was_called("show runc=1.1.5+ds bridge-utils=1:1.7_2~x jq=1.6 own=1"));
+	assert_true(is_there(RIGHT) && is_there(TWICE) && is_there(UNKNOWN) && is_there(OTHER));
+	assert_false(is_there(WRONG));
 }
 
 static void the_engine_under_a_kubelet(void **state)
@@ -444,6 +480,7 @@ int main(void)
 		change_test(damaged_lists_are_fetched_afresh),
 		change_test(lists_stay_while_a_server_does_not_answer),
 		change_test(nothing_of_the_users_is_removed),
+		change_test(archives_of_before),
 		change_test(the_engine_under_a_kubelet),
 		change_test(only_the_bundle_is_known),
 		change_test(a_candidate),

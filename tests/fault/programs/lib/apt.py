@@ -1,5 +1,6 @@
 """apt-get, as far as berth calls it; the archive is /.machine/archive, or where a bundle was laid out."""
 
+import hashlib
 import re
 
 import dpkg
@@ -225,8 +226,12 @@ def main(arguments):
 
 
 def main_cache(arguments):
-    """apt-cache policy NAME: of lists that are there; one of a repository for this alone has its name."""
-    verb, name = arguments
+    """apt-cache policy NAME: of lists that are there; one of a repository for this alone has its name. apt-cache show."""
+    verb, name, *_ = arguments
+    if verb == "show":
+        for spec in arguments[1:]:
+            say("Package: {}\nVersion: {}\nSHA256: {}\n".format(*spec.split("="), hashlib.sha256(b"").hexdigest()))
+        return
     if verb != "policy":
         raise Failure(f"E: Invalid operation {verb}", 100)
     there = dpkg.database().get(name, {})
