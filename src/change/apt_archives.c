@@ -27,13 +27,17 @@ static void put_quoted(struct strbuf *path, const char *part)
 		strbuf_printf(path, strchr("_:%", *part) ? "%%%02x" : "%c", (unsigned char)*part);
 }
 
-/* Of "Inst runc [1.1.4] (1.1.5 Debian:12 [amd64])", whose old version may be missing; other lines add nothing. */
+/*
+ * Of "Inst runc [1.1.4] (1.1.5 Debian:12 [amd64])", whose old version may be missing, and behind which may be "[]". Other
+ * lines add nothing.
+ */
 static int add_line(struct change_context *ctx, const char *line, size_t len, struct archives *ret)
 {
 	_cleanup_(strbuf_release) struct strbuf path = STRBUF_INIT;
 	_cleanup_free_ char *text = strndup(line, len), *name = NULL, *version = NULL;
 	const char *begin = text && strncmp(text, "Inst ", 5) == 0 ? text + 5 : NULL;
-	const char *round = begin ? strchr(begin, '(') : NULL, *square = round ? strrchr(round, '[') : NULL;
+	const char *round = begin ? strchr(begin, '(') : NULL, *closed = round ? strchr(round, ')') : NULL;
+	const char *square = closed ? memrchr(round, '[', (size_t)(closed - round)) : NULL;
 
 	if (!square)
 		return text ? 0 : -ENOMEM;
