@@ -13,7 +13,7 @@
  * Resolve and download (not unpack) what installing `items` (names, or absolute host paths of .deb
  * files) needs; refreshes the package lists first where they are absent, stale or damaged. Nothing on the host
  * changes but apt's own caches. Refused (-EPERM) when it would remove a package, or replace the
- * container engine under a kubelet.
+ * container engine under a kubelet, less one of `asked` (package_manager.h).
  */
 int apt_fetch(struct change_context *ctx, const struct strv *items, const struct strv *asked, struct error *err);
 

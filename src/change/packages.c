@@ -80,8 +80,8 @@ static int prepare_file(struct change_context *ctx, const json_t *value, struct 
 	return r < 0 ? r : package_file_check(ctx, value, err);
 }
 
-/* What to ask the package manager for; `only` these packages of it (NULL: all). */
-static int items_of(const json_t *want, const struct strv *only, struct strv *ret)
+/* What is to be installed, files by that key; `only` these packages of it (NULL: all). */
+static int list_of(const json_t *want, const struct strv *only, const char *file_key, struct strv *ret)
 {
 	json_t *value;
 	size_t i;
@@ -93,23 +93,15 @@ static int items_of(const json_t *want, const struct strv *only, struct strv *re
 	}
 	json_array_foreach(json_object_get(want, "files"), i, value) {
 		if (r == 0 && (!only || strv_contains(only, json_get_string(value, "package"))))
-			r = strv_add(ret, json_get_string(value, "path"));
+			r = strv_add(ret, json_get_string(value, file_key));
 	}
 	return r;
 }
 
-/* The names of what is to be installed. */
-static int asked_of(const json_t *want, struct strv *ret)
+/* What to ask the package manager for. */
+static int items_of(const json_t *want, const struct strv *only, struct strv *ret)
 {
-	json_t *value;
-	size_t i;
-	int r = 0;
-
-	json_array_foreach(json_object_get(want, "packages"), i, value)
-		r = r < 0 ? r : strv_add(ret, json_string_value(value));
-	json_array_foreach(json_object_get(want, "files"), i, value)
-		r = r < 0 ? r : strv_add(ret, json_get_string(value, "package"));
-	return r;
+	return list_of(want, only, "path", ret);
 }
 
 /* What was fetched is of the versions that are wanted. */
@@ -147,7 +139,7 @@ static int prepare(struct change_context *ctx, const struct change *change, stru
 	}
 	if (r < 0)
 		return r;
-	if (items_of(change->want, NULL, &items) < 0 || asked_of(change->want, &asked) < 0)
+	if (items_of(change->want, NULL, &items) < 0 || list_of(change->want, NULL, "package", &asked) < 0)
 		return error_errno(err, ENOMEM, "prepare the packages");
 	r = manager->fetch(ctx, &items, &asked, err);
 	return r < 0 ? r : check_versions(ctx, change->want, manager, err);
