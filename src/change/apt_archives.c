@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "change/apt_run.h"
+#include "change/package_file.h"
 
 #define ARCHIVES "/var/cache/apt/archives"
 
@@ -68,19 +69,6 @@ static int find(struct change_context *ctx, const char *simulated, struct archiv
 	return r;
 }
 
-/* "NAME: value" of a stanza; NULL: it has none. */
-static char *field(const char *stanza, size_t len, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const char *line = stanza, *end; line < stanza + len; line = end + 1) {
-		end = strchrnul(line, '\n');
-		if (strncmp(line, name, n) == 0 && line[n] == ':' && line[n + 1] == ' ')
-			return strndup(line + n + 2, (size_t)(end - line) - n - 2);
-	}
-	return NULL;
-}
-
 static bool has_digest(const struct host *host, const char *path, const char *sha256)
 {
 	_cleanup_fd_ int fd = host_open(host, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
@@ -93,8 +81,9 @@ static bool has_digest(const struct host *host, const char *path, const char *sh
 static int judge(struct change_context *ctx, const struct archives *archives, const char *stanza, size_t len,
 		 struct strv *right, struct strv *wrong)
 {
-	_cleanup_free_ char *name = field(stanza, len, "Package"), *version = field(stanza, len, "Version");
-	_cleanup_free_ char *sha256 = field(stanza, len, "SHA256");
+	_cleanup_free_ char *text = strndup(stanza, len), *name = text ? package_field(text, "Package") : NULL;
+	_cleanup_free_ char *version = text ? package_field(text, "Version") : NULL;
+	_cleanup_free_ char *sha256 = text ? package_field(text, "SHA256") : NULL;
 	_cleanup_free_ char *spec = name && version ? xasprintf("%s=%s", name, version) : NULL;
 
 	strv_foreach (&archives->specs, i, known) {

@@ -46,8 +46,7 @@ static int check_digest(struct change_context *ctx, const char *path, const char
 			 path, actual, expected);
 }
 
-/* The value of "Name: value" at the beginning of a line. free() it. */
-static char *field_of(const char *text, const char *name)
+char *package_field(const char *text, const char *name)
 {
 	size_t n = strlen(name);
 
@@ -102,8 +101,8 @@ int package_file_check(struct change_context *ctx, const json_t *want, struct er
 		r = host_check(ctx->host, argv, &options, &result, err);
 	if (r < 0)
 		return r;
-	name = field_of(strbuf_str(&result.out), "Package");
-	version = field_of(strbuf_str(&result.out), "Version");
+	name = package_field(strbuf_str(&result.out), "Package");
+	version = package_field(strbuf_str(&result.out), "Version");
 	if (name && version && strcmp(name, package) == 0 && package_version_is_of(version, wanted))
 		return 0;
 	return error_set(err, EBADMSG, "'%s' is %s %s, not %s %s: it is another package; nothing was changed", path,

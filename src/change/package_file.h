@@ -24,6 +24,9 @@ void package_file_describe(const json_t *want, struct strbuf *out);
 /* Have it at `path`, with the right digest. -EBADMSG: another or a damaged file. */
 int package_file_get(struct change_context *ctx, const json_t *want, struct error *err);
 
+/* The value of "Name: value" at the beginning of a line, of one package's fields; NULL: none. free() it. */
+char *package_field(const char *text, const char *name);
+
 /*
  * By dpkg: is the file there a whole Debian package, of that name and of a version that begins with `version` ("1.34" is
  * of "1.34.0-1.1")? -EBADMSG: it is not.

@@ -212,7 +212,7 @@ int kubelet_read(const struct host *host, struct kubelet *ret)
 		const char *before, *flag = flag_of(command, len, values[i].flag, &before);
 
 		*values[i].at = setting_of(host, &kubelet, flag, values[i].key);
-		if (values[i].earlier_at)
+		if (flag && values[i].earlier_at)
 			*values[i].earlier_at = setting_of(host, &kubelet, before, values[i].key);
 	}
 	kubelet.unit = unit_of(host, kubelet.pid);

@@ -16,7 +16,7 @@ struct kubelet {
 	 * /run/containerd/containerd.sock).
 	 */
 	char *endpoint;
-	char *earlier_endpoint; /* what that was without its last flag, which somebody may have added; NULL likewise */
+	char *earlier_endpoint; /* what that was without its last flag, which somebody may have added; NULL likewise, or no flag */
 	char *image_endpoint; /* the same of the engine that pulls images; NULL: that one */
 	char *cgroup_driver; /* "systemd", "cgroupfs"; NULL: neither says (from 1.31 on it asks its engine first) */
 };

@@ -65,22 +65,19 @@ static bool may_replace(const struct node *node, const char *package, char why[s
 static bool may_install(const struct node *node, const struct plan *plan,
 			const struct change *change, char why[static JUDGE_WHY_MAX])
 {
-	const struct package_db *db = &node->ctx.facts.packages;
+	static const char *const LISTS[] = { "files", "packages" };
 	const json_t *item;
 	size_t i;
 
 	(void)plan;
-	json_array_foreach (json_object_get(change->want, "files"), i, item) {
-		const char *package = json_get_string(item, "package");
+	for (size_t list = 0; list < ARRAY_SIZE(LISTS); list++) {
+		json_array_foreach (json_object_get(change->want, LISTS[list]), i, item) {
+			const char *package = json_is_string(item) ? json_string_value(item) : json_get_string(item, "package");
 
-		if (package && package_db_installed(db, package) && !may_replace(node, package, why))
-			return false;
-	}
-	json_array_foreach (json_object_get(change->want, "packages"), i, item) {
-		const char *package = json_string_value(item);
-
-		if (package && package_db_installed(db, package) && !may_replace(node, package, why))
-			return false;
+			if (package && package_db_installed(&node->ctx.facts.packages, package) &&
+			    !may_replace(node, package, why))
+				return false;
+		}
 	}
 	return true;
 }
